@@ -1,0 +1,134 @@
+# Everything a user types. Recipes stay short: the work is done by `harness`, whose options have the same names.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+#: BENCH         suite to evaluate: mini (default), longest6, bench2drive, town13, fail2drive; make list shows all
+#: ONLY          only these routes of the suite, separated by commas, e.g. ONLY=00,06
+#: SEEDS         seeds, separated by commas; default: the suite's own
+#: AGENT         expert (default), constant, or your own: path/to/file.py:ClassName
+#: CONFIG        text that is passed to the agent's setup, usually a path
+#: JOBS          how many run side by side; default: as many as there are cores (make test: 2)
+#: RUN           folder of the run to continue; default: the newest incomplete run of the same configuration
+#: NEW           NEW=1 starts a new run instead
+#: PRINT_ONLY    PRINT_ONLY=1 writes nothing and prints what would be done
+#: SIM           embedded (default), or host:port of a CARLA server that is already running
+#: OUTPUT        OUTPUT=json prints one JSON document instead of text
+#: VERBOSE       VERBOSE=1 says more about what is going on
+#: HARNESS_DATA  folder with the official routes and towns (routes/, maps/)
+#: TOWN          town of make simulator and make routes
+#: PORT          first port of make simulator (default 2000)
+#: MAPS          folder with more towns for make simulator (.xodr, .xodr.gz)
+#: COUNT, SEED   how many routes make routes samples, and which
+#: SHORT         SHORT=1 scales make soak down to 15 minutes
+#: COMPARE       COMPARE=1 compares make bench with the stored run before it
+#: CONFIRM       CONFIRM=1 answers the question of make clean with yes
+#: PYTHON        Python 3.11 or 3.12 to make .venv with; default: the first of python3.12, python3.11, python3 that fits
+VALUES := BENCH ONLY SEEDS AGENT CONFIG JOBS RUN SIM OUTPUT HARNESS_DATA TOWN PORT MAPS COUNT SEED PYTHON
+SWITCHES := NEW PRINT_ONLY VERBOSE SHORT COMPARE CONFIRM
+
+# What the user typed is text: it is never expanded and reaches the recipes through the environment only.
+$(foreach v,$(VALUES) $(SWITCHES),$(if $(value $v),$(eval override $v := $$(value $v))))
+$(foreach v,$(SWITCHES),$(if $(filter 0 no false,$($v)),$(eval override $v :=)))
+export $(VALUES) $(SWITCHES)
+
+HARNESS := .venv/bin/harness
+PYTEST := .venv/bin/pytest
+READY := .venv/.ready
+SHELL_FILES := .ci/run
+
+##@ Run
+
+.PHONY: eval
+eval: $(READY) ## Evaluate AGENT on BENCH and print the scoreboard
+	@exec $(HARNESS) eval $${BENCH:+--bench="$$BENCH"} $${ONLY:+--only="$$ONLY"} $${SEEDS:+--seeds="$$SEEDS"} \
+	  $${AGENT:+--agent="$$AGENT"} $${CONFIG:+--config="$$CONFIG"} $${JOBS:+--jobs="$$JOBS"} $${RUN:+--run="$$RUN"} \
+	  $${SIM:+--sim="$$SIM"} $${OUTPUT:+--output="$$OUTPUT"} \
+	  $${NEW:+--new} $${PRINT_ONLY:+--print-only} $${VERBOSE:+--verbose}
+
+.PHONY: simulator
+simulator: $(READY) ## Serve TOWN on PORT to any program that uses the carla client
+	@exec $(HARNESS) simulator $${TOWN:+--town="$$TOWN"} $${PORT:+--port="$$PORT"} $${MAPS:+--maps="$$MAPS"}
+
+.PHONY: list
+list: $(READY) ## Show suites, towns, agents and runs
+	@exec $(HARNESS) list $${OUTPUT:+--output="$$OUTPUT"}
+
+##@ Make routes and towns
+
+.PHONY: routes
+routes: $(READY) ## Sample COUNT routes in TOWN and print their XML
+	@exec $(HARNESS) routes sample $${TOWN:+--town="$$TOWN"} $${COUNT:+--count="$$COUNT"} $${SEED:+--seed="$$SEED"}
+
+.PHONY: towns
+towns: $(READY) ## Build the repository's own towns again
+	@exec $(HARNESS) towns build
+
+##@ Prove
+
+.PHONY: test
+test: $(READY) ## Run the tests that need nothing but this repository
+	@$(PYTEST) -n "$${JOBS:-2}" --dist loadgroup
+
+.PHONY: soak
+soak: $(READY) ## Run the long proofs
+	@$${SHORT:+env HARNESS_SOAK_SHORT=1} $(PYTEST) -m soak --timeout 3600
+
+.PHONY: check
+check: $(READY) ## Check style, types, import layers and shell scripts
+	.venv/bin/ruff check --quiet
+	.venv/bin/ruff format --check --quiet
+	.venv/bin/mypy --no-error-summary
+	.venv/bin/lint-imports --no-cache
+	.venv/bin/shellcheck $(SHELL_FILES)
+
+.PHONY: bench
+bench: $(READY) ## Measure speed and keep the numbers in outputs/bench
+	@$(PYTEST) tests/bench -m bench --timeout 600 --benchmark-enable --benchmark-autosave \
+	  --benchmark-storage="file://outputs/bench/$$(uname -n)" $${COMPARE:+--benchmark-compare}
+
+##@ Keep house
+
+.PHONY: setup
+setup: $(READY) ## Make .venv with the tested versions; every other verb does it on demand
+	@version=$$($(HARNESS) --version); echo ".venv is ready: $$(.venv/bin/python -V), $$version"
+
+.PHONY: clean
+clean: ## Remove everything in outputs/ (asks first)
+	@if ! [ -d outputs ]; then echo 'there is no outputs/ to clean'; exit; fi; \
+	if [ -n "$${PRINT_ONLY:-}" ]; then find outputs/ -mindepth 1 -maxdepth 4; exit; fi; \
+	if [ -z "$${CONFIRM:-}" ]; then \
+	  printf 'remove %s files in outputs/ (%s)? [y/N] ' "$$(find outputs/ -type f | wc -l)" "$$(du -shD outputs | cut -f1)" >&2; \
+	  read -r answer || { echo 'no answer: type make clean CONFIRM=1' >&2; exit 1; }; \
+	  case "$$answer" in y | Y | yes) ;; *) echo 'nothing was removed'; exit ;; esac; \
+	fi; \
+	find outputs/ -mindepth 1 -delete; echo 'outputs/ is empty'
+
+.PHONY: help
+help: ## Show this text
+	@awk 'BEGIN {FS = ":.*## "} \
+	  /^##@ / {printf "\n%s\n", substr($$0, 5)} \
+	  /^[A-Za-z0-9_.-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@printf '\nVariables, e.g. make eval BENCH=longest6 ONLY=00,06 SEEDS=1,2 HARNESS_DATA=path/to/data\n'
+	@sed -n 's/^#: */  /p' $(MAKEFILE_LIST)
+
+# A folder that was moved or copied holds a .venv with the old paths in it: .ready remembers where it was made.
+ifneq ($(file <$(READY)),$(CURDIR))
+.PHONY: $(READY)
+endif
+
+# The lock lets two makes start at once. .ready is removed first and written last, so that a set-up which was
+# interrupted starts again from an empty .venv. -I keeps the user's PYTHONPATH out of what pip believes is installed.
+$(READY): pyproject.toml constraints.txt
+	@command -v python3 >/dev/null || { echo 'error: found no python3, expected Python 3.11 or 3.12: install it' >&2; exit 2; }
+	@python=$$(python3 -I harness/preflight.py "$${PYTHON:-}"); \
+	exec 9<Makefile; flock 9; \
+	if [ "$$(cat $@ 2>&1)" = "$$(pwd -P)" ] && [ $@ -nt pyproject.toml ] && [ $@ -nt constraints.txt ]; then exit; fi; \
+	echo "setting up .venv with $$python, once, about a minute" >&2; \
+	fresh=--clear; \
+	if [ -e $@ ] && [ "$$(.venv/bin/python -V 2>&1)" = "$$("$$python" -V)" ]; then fresh=; fi; \
+	rm -f $@; "$$python" -I -m venv $$fresh .venv; \
+	PIP_USER=0 .venv/bin/python -I -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[sim,dev]' || \
+	  { echo 'error: pip could not install constraints.txt, its reason stands above: type make setup to try again' >&2; exit 1; }; \
+	pwd -P >$@

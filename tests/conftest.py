@@ -1,0 +1,35 @@
+"""Fixtures for every test: the repository and the bundle of benchmark data beside it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+DATA_BESIDE_REPOSITORY = REPOSITORY.parent / "shared" / "data"
+
+# make passes the variable on even if it is empty.
+if DATA_BESIDE_REPOSITORY.is_dir() and not os.environ.get("HARNESS_DATA"):
+    os.environ["HARNESS_DATA"] = str(DATA_BESIDE_REPOSITORY)
+
+settings.register_profile("harness", deadline=None)  # machines are shared; a slow example is no failure
+settings.load_profile("harness")
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """Return the root of the repository."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def harness_data() -> Path:
+    """Return the folder with routes/, maps/, results/ and golden/, or skip the test."""
+    folder = os.environ.get("HARNESS_DATA", "")
+    if not folder or not Path(folder).is_dir():
+        found = f"HARNESS_DATA={folder} is no folder" if folder else "HARNESS_DATA is not set"
+        pytest.skip(f"{found}; set HARNESS_DATA=<folder with routes/ maps/ results/ golden/>")
+    return Path(folder)
