@@ -1,0 +1,1 @@
+"""Nouns without behaviour, shared by every layer."""

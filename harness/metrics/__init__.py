@@ -1,0 +1,1 @@
+"""What the numbers mean: scoring rules, result files and aggregates. Pure: facts in, numbers and text out."""

@@ -1,0 +1,165 @@
+"""The complete result file of a run ("checkpoint" in the Leaderboard's words) from its route records.
+
+Records are plain dictionaries as `harness.metrics.lb20.route_record` makes them or as they were read from a file:
+the file is the interface between stages, and a record says everything that the global record needs.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any, Final
+
+from harness.datatypes.infraction import InfractionKind
+from harness.datatypes.result import Failure
+from harness.errors import HarnessError
+from harness.metrics import lb20
+
+Record = Mapping[str, Any]
+
+_SCORES: Final = ("score_composed", "score_route", "score_penalty")
+_META: Final = (("total_length", "route_length"), ("duration_game",) * 2, ("duration_system",) * 2)
+_OUTSIDE_METRES: Final = re.compile(r"for about (\S+) meters")
+
+#: Label and key of each infraction rate, in the order of ``values`` and ``labels``.
+_RATES: Final = (
+    ("Collisions with pedestrians", InfractionKind.COLLISION_PEDESTRIAN),
+    ("Collisions with vehicles", InfractionKind.COLLISION_VEHICLE),
+    ("Collisions with layout", InfractionKind.COLLISION_LAYOUT),
+    ("Red lights infractions", InfractionKind.RED_LIGHT),
+    ("Stop sign infractions", InfractionKind.STOP),
+    ("Off-road infractions", InfractionKind.OUTSIDE_LANES),
+    ("Route deviations", InfractionKind.ROUTE_DEVIATION),
+    ("Route timeouts", InfractionKind.ROUTE_TIMEOUT),
+    ("Agent blocked", InfractionKind.BLOCKED),
+    ("Yield emergency vehicles infractions", InfractionKind.YIELD_EMERGENCY),
+    ("Scenario timeouts", InfractionKind.SCENARIO_TIMEOUT),
+    ("Min speed infractions", InfractionKind.MIN_SPEED),
+)
+_LABELS: Final = ("Avg. driving score", "Avg. route completion", "Avg. infraction penalty")
+
+
+class EntryStatus(StrEnum):
+    """How the run as a whole stands."""
+
+    STARTED = "Started"
+    FINISHED = "Finished"
+    REJECTED = "Rejected"
+    CRASHED = "Crashed"
+
+
+def checkpoint(
+    records: Sequence[Record], planned: int, *, sensors: Sequence[str] = (), stopped_by: Failure = Failure.NONE
+) -> dict[str, Any]:
+    """Return the result file of a run, keys in the order of the file.
+
+    Args:
+        records: one per route that was begun, in the order of the run.
+        planned: number of routes of the run; a route without a record counts as zero.
+        sensors: icon names of the agent's sensors, such as ``carla_camera``.
+        stopped_by: what ended the run before its last route, or in it. A crash of the simulator or a rejected
+            sensor set ends a run, and then there is no global record. An agent that fails does not end it.
+    """
+    status = _entry_status(records, planned, stopped_by)
+    is_over = len(records) == planned > 0 and stopped_by not in _ENDS_RUN
+    global_part = global_record(records, planned) if is_over else {}
+    return {
+        "_checkpoint": {
+            "global_record": global_part,
+            "progress": [len(records), planned],
+            "records": [dict(record) for record in records],
+        },
+        "entry_status": status.value,
+        "eligible": status is EntryStatus.FINISHED,
+        "sensors": [] if status is EntryStatus.REJECTED else list(sensors),
+        "values": _values(global_part) if global_part else [],
+        "labels": [*_LABELS, *(label for label, _ in _RATES)] if global_part else [],
+    }
+
+
+def global_record(records: Sequence[Record], planned: int) -> dict[str, Any]:
+    """Return means, deviations and rates over a run; a route without a record counts as zero.
+
+        mean = sum / planned        deviation = sqrt(sum (score - mean)^2 / (planned - 1)), 0 for one route
+        rate = entries / max(driven km, 0.001)        off-lane "rate" = kilometres outside, not divided
+
+    Raises:
+        HarnessError: an off-lane sentence does not name its metres.
+    """
+    means = {key: round(sum(r["scores"][key] for r in records) / planned, lb20.SCORE_DIGITS) for key in _SCORES}
+    return {
+        "index": -1,
+        "route_id": -1,
+        "status": _run_status(records),
+        "infractions": _rates(records),
+        "scores_mean": means,
+        "scores_std_dev": {key: _deviation(records, key, means[key], planned) for key in _SCORES},
+        "meta": {
+            **{total: sum(r["meta"][key] for r in records) for total, key in _META},
+            "exceptions": [[r["route_id"], r["index"], r["status"]] for r in records if _has_failed(r)],
+        },
+    }
+
+
+_ENDS_RUN: Final[Mapping[Failure, EntryStatus]] = {
+    Failure.SIMULATION_CRASHED: EntryStatus.CRASHED,
+    Failure.AGENT_SENSORS: EntryStatus.REJECTED,
+}
+
+
+def _entry_status(records: Sequence[Record], planned: int, stopped_by: Failure) -> EntryStatus:
+    if stopped_by in _ENDS_RUN:
+        return _ENDS_RUN[stopped_by]
+    if len(records) < planned or not records:
+        return EntryStatus.STARTED
+    status = EntryStatus.FINISHED  # a merged file: what stopped one of its parts is known from the records only
+    for record in records:
+        for failure, entry_status in _ENDS_RUN.items():
+            if record["status"] == f"{lb20.STATUS_FAILED} - {failure.value}":
+                status = entry_status
+    return status
+
+
+def _has_failed(record: Record) -> bool:
+    return str(record["status"]).startswith(lb20.STATUS_FAILED)
+
+
+def _run_status(records: Sequence[Record]) -> str:
+    if any(_has_failed(record) for record in records):
+        return lb20.STATUS_FAILED
+    is_perfect = all(record["status"] == lb20.STATUS_PERFECT for record in records)
+    return lb20.STATUS_PERFECT if is_perfect else lb20.STATUS_COMPLETED
+
+
+def _deviation(records: Sequence[Record], key: str, mean: float, planned: int) -> float:
+    if planned == 1:
+        return 0
+    squares = sum((record["scores"][key] - mean) ** 2 for record in records)
+    return round(math.sqrt(squares / (planned - 1)), lb20.DIGITS)
+
+
+def _rates(records: Sequence[Record]) -> dict[str, float]:
+    driven_km = sum(r["meta"]["route_length"] / 1000.0 * r["scores"]["score_route"] / 100.0 for r in records)
+    driven_km = max(driven_km, 0.001)
+    rates = {kind.value: sum(len(r["infractions"][kind.value]) for r in records) / driven_km for kind in InfractionKind}
+    rates[InfractionKind.OUTSIDE_LANES.value] = sum(_outside_km(record) for record in records)
+    return {key: round(rate, lb20.DIGITS) for key, rate in rates.items()}
+
+
+def _outside_km(record: Record) -> float:
+    sentences = record["infractions"][InfractionKind.OUTSIDE_LANES.value]
+    if not sentences:
+        return 0.0
+    found = _OUTSIDE_METRES.search(sentences[0])
+    if found is None:
+        raise HarnessError(
+            f"record {record['route_id']}: found {sentences[0]!r}, expected '... for about <m> meters ...'"
+        )
+    return float(found.group(1)) / 1000.0
+
+
+def _values(global_part: Mapping[str, Any]) -> list[str]:
+    scores = [str(global_part["scores_mean"][key]) for key in _SCORES]
+    return scores + [str(global_part["infractions"][kind.value]) for _, kind in _RATES]

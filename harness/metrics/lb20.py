@@ -1,0 +1,155 @@
+"""Leaderboard 2.0: from the facts of a route to its penalty, status, sentences and record.
+
+Numbers, order of keys, rounding and texts are those of the evaluator of CARLA Leaderboard 2.0 (branch master of
+carla-simulator/leaderboard, ``statistics_manager.py`` and the criteria that feed it). Other programs read the
+sentences back, so their wording is part of the format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from harness.datatypes.infraction import Infraction, InfractionKind
+from harness.datatypes.result import Failure, RouteOutcome
+from harness.datatypes.route import Point
+
+RULE_VERSION: Final = "lb20"
+
+#: Factor per infraction of a kind that costs a fixed amount.
+COEFFICIENTS: Final[Mapping[InfractionKind, float]] = {
+    InfractionKind.COLLISION_PEDESTRIAN: 0.5,
+    InfractionKind.COLLISION_VEHICLE: 0.6,
+    InfractionKind.COLLISION_LAYOUT: 0.65,
+    InfractionKind.RED_LIGHT: 0.7,
+    InfractionKind.STOP: 0.8,
+    InfractionKind.SCENARIO_TIMEOUT: 0.7,
+    InfractionKind.YIELD_EMERGENCY: 0.7,
+}
+#: Share of the score that standing still between two speed checks costs.
+MIN_SPEED_WEIGHT: Final = 0.3
+SCORE_DIGITS: Final = 6
+DIGITS: Final = 3
+
+STATUS_PERFECT: Final = "Perfect"
+STATUS_COMPLETED: Final = "Completed"
+STATUS_FAILED: Final = "Failed"
+
+_REASONS: Final[Mapping[InfractionKind, str]] = {
+    InfractionKind.ROUTE_DEVIATION: "Agent deviated from the route",
+    InfractionKind.BLOCKED: "Agent got blocked",
+}
+
+
+def penalty(infractions: Iterable[Infraction]) -> float:
+    """Return the factor, 0 to 1, by which the infractions reduce route completion.
+
+        product of COEFFICIENTS * product of (1 - 0.3 (1 - speed% / 100)) * (1 - outside% / 100)
+
+    No floor and no cap per kind; what ends the route (deviation, blocked, timeout) costs nothing by itself.
+    """
+    factor = 1.0
+    for infraction in infractions:
+        factor *= _factor(infraction)
+    return factor
+
+
+def route_status(outcome: RouteOutcome) -> str:
+    """Return ``Perfect``, ``Completed``, ``Failed`` or ``Failed - <reason>``.
+
+    The last word on the reason has, in this order: what broke from outside, the route timeout, then deviation and
+    blocked as the criteria list them. A route that was completed has no reason.
+    """
+    if outcome.completion_percent >= 100.0:
+        return STATUS_COMPLETED if outcome.infractions else STATUS_PERFECT
+    reason: str = outcome.failure.value
+    kinds = [infraction.kind for infraction in outcome.infractions]
+    if InfractionKind.ROUTE_TIMEOUT in kinds:
+        reason = "Agent timed out"
+    for kind in kinds:
+        reason = _REASONS.get(kind, reason)
+    return f"{STATUS_FAILED} - {reason}" if reason else STATUS_FAILED
+
+
+def message(infraction: Infraction) -> str:
+    """Return the sentence of one infraction, as the official criteria write it."""
+    return _SENTENCES[infraction.kind](infraction)
+
+
+def messages(outcome: RouteOutcome) -> dict[str, list[str]]:
+    """Return the sentences of a route by result-file key; all twelve keys, in the order of the file."""
+    sentences: dict[str, list[str]] = {kind.value: [] for kind in InfractionKind}
+    for infraction in outcome.infractions:
+        sentences[infraction.kind.value].append(message(infraction))
+    return sentences
+
+
+def route_record(outcome: RouteOutcome, index: int) -> dict[str, Any]:
+    """Return the record of one route for ``_checkpoint.records``, keys in the order of the file.
+
+    Args:
+        index: position of the route in the run, from 0.
+    """
+    factor = penalty(outcome.infractions)
+    finished = outcome.completion_percent >= 100.0
+    completion = 100 if finished else outcome.completion_percent  # the official evaluator writes 100, not 100.0
+    return {
+        "index": index,
+        "route_id": outcome.route_id,
+        "status": route_status(outcome),
+        "num_infractions": len(outcome.infractions),
+        "infractions": messages(outcome),
+        "scores": {
+            "score_route": round(completion, SCORE_DIGITS),
+            "score_penalty": round(factor, SCORE_DIGITS),
+            "score_composed": round(max(completion * factor, 0.0), SCORE_DIGITS),
+        },
+        "meta": {
+            "route_length": round(outcome.route_length_m, DIGITS),
+            "duration_game": round(outcome.duration_sim_s, DIGITS),
+            "duration_system": round(outcome.duration_wall_s, DIGITS),
+        },
+    }
+
+
+def is_crash(status: str) -> bool:
+    """Return whether a status names something that broke outside the driving, in the agent or in the simulator."""
+    return status in {f"{STATUS_FAILED} - {failure.value}" for failure in Failure if failure.value}
+
+
+def _factor(infraction: Infraction) -> float:
+    if infraction.kind is InfractionKind.MIN_SPEED:
+        return 1.0 - MIN_SPEED_WEIGHT * (1.0 - infraction.percentage / 100.0)
+    if infraction.kind is InfractionKind.OUTSIDE_LANES:
+        return 1.0 - infraction.percentage / 100.0
+    return COEFFICIENTS.get(infraction.kind, 1.0)
+
+
+def _place(point: Point) -> str:
+    return f"(x={round(point.x, DIGITS)}, y={round(point.y, DIGITS)}, z={round(point.z, DIGITS)})"
+
+
+def _collision(infraction: Infraction) -> str:
+    other = f"type={infraction.other_type} and id={infraction.other_id}"
+    return f"Agent collided against object with {other} at {_place(infraction.location_world)}"
+
+
+def _outside_lanes(infraction: Infraction) -> str:
+    metres, percent = round(infraction.distance_m, DIGITS), round(infraction.percentage, 2)
+    return f"Agent went outside its route lanes for about {metres} meters ({percent}% of the completed route)"
+
+
+_SENTENCES: Final[Mapping[InfractionKind, Callable[[Infraction], str]]] = {
+    InfractionKind.COLLISION_LAYOUT: _collision,
+    InfractionKind.COLLISION_PEDESTRIAN: _collision,
+    InfractionKind.COLLISION_VEHICLE: _collision,
+    InfractionKind.RED_LIGHT: lambda i: f"Agent ran a red light {i.other_id} at {_place(i.location_world)}",
+    InfractionKind.STOP: lambda i: f"Agent ran a stop with id={i.other_id} at {_place(i.location_world)}",
+    InfractionKind.OUTSIDE_LANES: _outside_lanes,
+    InfractionKind.MIN_SPEED: lambda i: f"Average speed is {round(i.percentage, 2)}% of the surrounding traffic's one",
+    InfractionKind.YIELD_EMERGENCY: lambda _: "Agent failed to yield to an emergency vehicle",
+    InfractionKind.SCENARIO_TIMEOUT: lambda _: "Agent timed out a scenario",
+    InfractionKind.ROUTE_DEVIATION: lambda i: f"Agent deviated from the route at {_place(i.location_world)}",
+    InfractionKind.BLOCKED: lambda i: f"Agent got blocked at {_place(i.location_world)}",
+    InfractionKind.ROUTE_TIMEOUT: lambda _: "Route timeout.",
+}
