@@ -1,0 +1,1 @@
+"""The embedded simulator: a CARLA server that needs neither Unreal nor a GPU."""

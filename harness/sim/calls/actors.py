@@ -1,0 +1,100 @@
+"""Calls about actors of any kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.errors import SimError
+from harness.sim.describe import actor_message, bounding_box
+from harness.sim.simulation import Simulation
+from harness.sim.wire.rpc import VOID
+from harness.sim.wire.schema import Actor, ActorDescription, BoundingBox, Rotation, Transform, Vector3D
+from harness.sim.world.actors import VELOCITY, Kind
+
+_ZERO = Vector3D(0.0, 0.0, 0.0)
+
+
+def get_spectator(simulation: Simulation) -> Actor:
+    return actor_message(simulation.world.table.info[simulation.world.spectator_id], simulation.stream_port)
+
+
+def get_actors_by_id(simulation: Simulation, actor_ids: list[int]) -> list[Actor]:
+    known = simulation.world.table.info
+    return [actor_message(known[actor_id], simulation.stream_port) for actor_id in actor_ids if actor_id in known]
+
+
+def spawn_actor(simulation: Simulation, description: ActorDescription, transform: Transform) -> Actor:
+    attributes = {attribute.id: attribute.value for attribute in description.attributes}
+    info = simulation.world.spawn(description.type_id, attributes, (*transform.location, *transform.rotation))
+    return actor_message(info, simulation.stream_port)
+
+
+def spawn_actor_with_parent(
+    simulation: Simulation,
+    description: ActorDescription,
+    transform: Transform,
+    parent_id: int,
+    attachment: int,
+    socket_name: str,
+) -> Actor:
+    """Spawn an attached actor; every attachment is rigid here: nothing has springs or sockets."""
+    attributes = {attribute.id: attribute.value for attribute in description.attributes}
+    pose = (*transform.location, *transform.rotation)
+    info = simulation.world.spawn(description.type_id, attributes, pose, parent_id=parent_id)
+    return actor_message(info, simulation.stream_port)
+
+
+def destroy_actor(simulation: Simulation, actor_id: int) -> bool:
+    if not simulation.world.destroy(actor_id):
+        raise SimError(f"unable to destroy actor: not found. Actor Id: {actor_id}")
+    return True
+
+
+def get_actor_bounding_box(simulation: Simulation, actor_id: int) -> BoundingBox:
+    """Return the box of an actor; a zero box for an unknown id, because an error would abort the Traffic Manager."""
+    info = simulation.world.table.info.get(actor_id)
+    return bounding_box(info) if info else BoundingBox(_ZERO, _ZERO, Rotation(0.0, 0.0, 0.0), 0)
+
+
+def set_actor_location(simulation: Simulation, actor_id: int, location: Vector3D) -> Any:
+    row = simulation.find_row(actor_id, "set_actor_location")
+    _, _, _, pitch, yaw, roll = simulation.world.table.kin[row, :6].tolist()
+    simulation.world.set_pose(row, (*location, pitch, yaw, roll))
+    return VOID
+
+
+def set_actor_transform(simulation: Simulation, actor_id: int, transform: Transform) -> Any:
+    row = simulation.find_row(actor_id, "set_actor_transform")
+    simulation.world.set_pose(row, (*transform.location, *transform.rotation))
+    return VOID
+
+
+def set_actor_target_velocity(simulation: Simulation, actor_id: int, velocity: Vector3D) -> Any:
+    simulation.world.set_velocity(simulation.find_row(actor_id, "set_actor_target_velocity"), velocity)
+    return VOID
+
+
+def set_actor_target_angular_velocity(simulation: Simulation, actor_id: int, velocity: Vector3D) -> Any:
+    row = simulation.find_row(actor_id, "set_actor_target_angular_velocity")
+    simulation.world.set_angular_velocity(row, velocity)
+    return VOID
+
+
+def set_actor_simulate_physics(simulation: Simulation, actor_id: int, is_enabled: bool) -> Any:
+    """Switch physics of a vehicle; without effect on anything else and on unknown ids.
+
+    The Traffic Manager calls this while it registers a vehicle, and an error would abort the client.
+    """
+    table = simulation.world.table
+    row = table.row(actor_id)
+    if row is not None and table.kind[row] == Kind.VEHICLE:
+        table.simulates_physics[row] = is_enabled
+        if is_enabled:
+            simulation.world.set_velocity(row, table.kin[row, VELOCITY])
+    return VOID
+
+
+def set_actor_autopilot(simulation: Simulation, actor_id: int, is_enabled: bool) -> Any:
+    """Take note of nothing: the driver runs in the client."""
+    simulation.find_row(actor_id, "set_actor_autopilot")
+    return VOID

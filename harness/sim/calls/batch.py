@@ -1,0 +1,94 @@
+"""`apply_batch`: many commands in one call, each answered for itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.errors import SimError, WireError
+from harness.sim.calls import actors, vehicles
+from harness.sim.simulation import Simulation
+from harness.sim.wire.rpc import failure
+from harness.sim.wire.schema import (
+    ApplyTargetAngularVelocity,
+    ApplyTargetVelocity,
+    ApplyTransform,
+    ApplyVehicleControl,
+    DestroyActor,
+    SetAutopilot,
+    SetSimulatePhysics,
+    SetVehicleLightState,
+    SpawnActor,
+    VehicleLightState,
+)
+from harness.sim.wire.types import decoder
+
+
+def apply_batch(simulation: Simulation, commands: list[Any], do_tick_cue: bool) -> list[Any]:
+    """Run commands in order; return one ``[[1, actor id]]`` or ``[[0, [message]]]`` each."""
+    results = [_answer(simulation, command) for command in commands]
+    if do_tick_cue:
+        simulation.tick()
+    return results
+
+
+def _answer(simulation: Simulation, command: Any) -> list[Any]:
+    try:
+        return [[1, _run(simulation, command, future_actor=None)]]
+    except (SimError, WireError) as error:
+        return failure(error.message)
+
+
+def _run(simulation: Simulation, command: Any, future_actor: int | None) -> int:
+    """Run one command and return the id of its actor.
+
+    Args:
+        future_actor: id that replaces 0 in the commands to do after a spawn.
+    """
+    match command:
+        case [[int(index), body]] if index in simulation.schema.commands:
+            layout: Any = simulation.schema.commands[index]
+            decoded = decoder(layout)(body)
+        case _:
+            raise WireError(f"apply_batch: found {repr(command)[:60]}, expected a command this server has")
+    if isinstance(decoded, SpawnActor):
+        return _spawn(simulation, decoded)
+    if future_actor is not None and decoded.actor == 0:
+        decoded = decoded._replace(actor=future_actor)
+    _apply(simulation, decoded)
+    return int(decoded.actor)
+
+
+def _spawn(simulation: Simulation, command: SpawnActor) -> int:
+    if command.parent is None:
+        actor = actors.spawn_actor(simulation, command.description, command.transform)
+    else:
+        actor = actors.spawn_actor_with_parent(
+            simulation, command.description, command.transform, command.parent, 0, command.socket_name
+        )
+    for following in command.do_after:
+        try:
+            _run(simulation, following, future_actor=actor.id)
+        except (SimError, WireError):
+            # CARLA reports the spawn alone; a client that needs the outcome sends the command by itself.
+            continue
+    return actor.id
+
+
+def _apply(simulation: Simulation, command: Any) -> None:
+    match command:
+        case DestroyActor(actor):
+            actors.destroy_actor(simulation, actor)
+        case ApplyVehicleControl(actor, control):
+            vehicles.apply_control_to_vehicle(simulation, actor, control)
+        case ApplyTransform(actor, transform):
+            actors.set_actor_transform(simulation, actor, transform)
+        case ApplyTargetVelocity(actor, velocity):
+            actors.set_actor_target_velocity(simulation, actor, velocity)
+        case ApplyTargetAngularVelocity(actor, velocity):
+            actors.set_actor_target_angular_velocity(simulation, actor, velocity)
+        case SetSimulatePhysics(actor, enabled):
+            actors.set_actor_simulate_physics(simulation, actor, enabled)
+        case SetAutopilot(actor, enabled):
+            actors.set_actor_autopilot(simulation, actor, enabled)
+        case SetVehicleLightState(actor, flags):
+            vehicles.set_vehicle_light_state(simulation, actor, VehicleLightState(flags))

@@ -1,0 +1,68 @@
+"""Calls about traffic lights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.errors import SimError
+from harness.sim.simulation import Simulation
+from harness.sim.wire.rpc import VOID
+from harness.sim.wire.schema import LightState
+from harness.sim.world.traffic_lights import GREEN, RED, YELLOW
+
+
+def set_traffic_light_state(simulation: Simulation, actor_id: int, state: int) -> Any:
+    light = _light(simulation, actor_id, "set_traffic_light_state")
+    if state > LightState.UNKNOWN:
+        raise SimError(f"set_traffic_light_state: found state {state}, expected 0 to {int(LightState.UNKNOWN)}")
+    simulation.world.lights.set_state(light, state)
+    return VOID
+
+
+def set_traffic_light_green_time(simulation: Simulation, actor_id: int, seconds: float) -> Any:
+    return _set_time(simulation, actor_id, GREEN, seconds)
+
+
+def set_traffic_light_yellow_time(simulation: Simulation, actor_id: int, seconds: float) -> Any:
+    return _set_time(simulation, actor_id, YELLOW, seconds)
+
+
+def set_traffic_light_red_time(simulation: Simulation, actor_id: int, seconds: float) -> Any:
+    return _set_time(simulation, actor_id, RED, seconds)
+
+
+def freeze_traffic_light(simulation: Simulation, actor_id: int, is_frozen: bool) -> Any:
+    simulation.world.lights.freeze(_light(simulation, actor_id, "freeze_traffic_light"), is_frozen)
+    return VOID
+
+
+def freeze_all_traffic_lights(simulation: Simulation, is_frozen: bool) -> Any:
+    simulation.world.lights.is_frozen = is_frozen
+    return VOID
+
+
+def reset_traffic_light_group(simulation: Simulation, actor_id: int) -> Any:
+    simulation.world.lights.reset_group(_light(simulation, actor_id, "reset_traffic_light_group"))
+    return VOID
+
+
+def reset_all_traffic_lights(simulation: Simulation) -> Any:
+    simulation.world.lights.reset_all()
+    return VOID
+
+
+def get_group_traffic_lights(simulation: Simulation, actor_id: int) -> list[int]:
+    light = _light(simulation, actor_id, "get_group_traffic_lights")
+    return [simulation.world.light_ids[other] for other in simulation.world.lights.group(light)]
+
+
+def _set_time(simulation: Simulation, actor_id: int, state: int, seconds: float) -> Any:
+    simulation.world.lights.set_time(_light(simulation, actor_id, "set_traffic_light_time"), state, seconds)
+    return VOID
+
+
+def _light(simulation: Simulation, actor_id: int, method: str) -> int:
+    light = simulation.world.light_of(actor_id)
+    if light is None:
+        raise SimError(f"{method}: Actor is not a traffic light. Actor Id: {actor_id}")
+    return light

@@ -1,0 +1,73 @@
+"""Live actors and blueprints in the client's layouts."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from harness.sim.wire.schema import (
+    Actor,
+    ActorAttribute,
+    ActorAttributeValue,
+    ActorDefinition,
+    ActorDescription,
+    BoundingBox,
+    Rotation,
+    Vector3D,
+)
+from harness.sim.wire.stream import encode_token
+from harness.sim.world.actors import ActorInfo
+from harness.sim.world.blueprints import LIBRARY, STRING
+
+_LEVEL = Rotation(0.0, 0.0, 0.0)
+
+
+@cache
+def definitions() -> tuple[ActorDefinition, ...]:
+    """Return the blueprint library."""
+    return tuple(
+        ActorDefinition(
+            uid=number,
+            type_id=blueprint.type_id,
+            tags=blueprint.tags,
+            attributes=[
+                ActorAttribute(a.id, a.type, a.value, list(a.recommended), a.is_modifiable, False)
+                for a in blueprint.attributes
+            ],
+        )
+        for number, blueprint in enumerate(LIBRARY.values(), start=1)
+    )
+
+
+@cache
+def _attribute_types(type_id: str) -> dict[str, int]:
+    blueprint = LIBRARY.get(type_id)
+    return {a.id: a.type for a in blueprint.attributes} if blueprint else {}
+
+
+@cache
+def _uid(type_id: str) -> int:
+    return list(LIBRARY).index(type_id) + 1 if type_id in LIBRARY else 0
+
+
+def bounding_box(info: ActorInfo) -> BoundingBox:
+    """Return the bounding box of an actor in its own frame; of a light or sign, the trigger volume."""
+    return BoundingBox(Vector3D(*info.box_centre_m), Vector3D(*info.box_half_m), _LEVEL, info.id)
+
+
+def actor_message(info: ActorInfo, stream_port: int) -> Actor:
+    """Return a live actor; a streaming sensor carries the token of its stream on `stream_port`."""
+    types = _attribute_types(info.type_id)
+    return Actor(
+        id=info.id,
+        parent_id=info.parent_id,
+        description=ActorDescription(
+            uid=_uid(info.type_id),
+            type_id=info.type_id,
+            attributes=[
+                ActorAttributeValue(key, types.get(key, STRING), value) for key, value in info.attributes.items()
+            ],
+        ),
+        bounding_box=bounding_box(info),
+        semantic_tags=bytes([info.semantic_tag]),
+        stream_token=encode_token(info.stream_id, stream_port) if info.stream_id else b"",
+    )

@@ -1,0 +1,59 @@
+"""The world observer: the state of every actor as the records that the client reads each frame."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.sim.wire.schema import OBSERVER_RECORD, ActorState
+from harness.sim.world.world import World
+
+
+def observe(world: World) -> NDArray[Any]:
+    """Return one `OBSERVER_RECORD` per live actor, shape (N,), in the order of the actor table."""
+    table = world.table
+    records = np.zeros(len(table), OBSERVER_RECORD)
+    records["id"] = table.ids
+    records["state"] = ActorState.ACTIVE
+    records["kinematics"] = table.kin
+    _observe_vehicles(world, records)
+    _observe_signals(world, records)
+    return records
+
+
+def _observe_vehicles(world: World, records: NDArray[Any]) -> None:
+    table, rows = world.table, world.table.vehicle_rows
+    if not len(rows):
+        return
+    records["throttle_steer_brake"][rows] = table.control[rows]
+    records["hand_brake"][rows] = table.hand_brake[rows]
+    records["reverse"][rows] = table.reverse[rows]
+    records["manual_gear_shift"][rows] = table.manual_gear_shift[rows]
+    records["gear"][rows] = table.gear[rows]
+    records["speed_limit_kmh"][rows] = table.speed_limit_kmh[rows]
+    light = table.light_index[rows]
+    governed = light >= 0
+    records["at_light"][rows] = governed
+    # CARLA reports green to a vehicle that no light governs.
+    records["light_state"][rows] = 2
+    if governed.any():
+        at, light = rows[governed], light[governed]
+        records["light_state"][at] = world.lights.state[light]
+        records["light_id"][at] = np.asarray(world.light_ids, np.uint32)[light]
+
+
+def _observe_signals(world: World, records: NDArray[Any]) -> None:
+    """Lights and signs come right behind the spectator in the table: town actors are never removed."""
+    first, count = 1, len(world.light_ids)
+    lights = records[first : first + count]
+    if count:
+        lights["signal_id"] = [signal.signal_id.encode()[:31] for signal in world.town.lights]
+        lights["signal_times_s"] = [world.lights.times_s(k) for k in range(count)]
+        lights["signal_elapsed_s"] = world.lights.elapsed_s
+        lights["signal_frozen"] = [world.lights.is_light_frozen(k) for k in range(count)]
+        lights["signal_state"] = world.lights.state
+    signs = records[first + count : first + count + len(world.sign_ids)]
+    if len(signs):
+        signs["signal_id"] = [signal.signal_id.encode()[:31] for signal in world.town.signs]

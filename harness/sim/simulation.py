@@ -1,0 +1,162 @@
+"""The server's state across calls: the current episode, its settings and the messages waiting to be streamed.
+
+No sockets here: calls change the state, ticks put messages into `outbox`, and the server carries them away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from harness.errors import SimError
+from harness.sim.describe import actor_message
+from harness.sim.observer import observe
+from harness.sim.wire.schema import SCHEMAS, WORLD_OBSERVER, EpisodeSettings, Schema, Vector3D
+from harness.sim.wire.stream import encode_collision, encode_frame, encode_observer
+from harness.sim.world.actors import POSE
+from harness.sim.world.town import Town
+from harness.sim.world.world import Collision, World
+
+OBSERVER_STREAM_ID = 1
+DEFAULT_SETTINGS = EpisodeSettings(
+    synchronous_mode=False,
+    no_rendering_mode=False,
+    fixed_delta_seconds=None,
+    substepping=True,
+    max_substep_delta_time=0.01,
+    max_substeps=10,
+    max_culling_distance=0.0,
+    deterministic_ragdolls=True,
+    tile_stream_distance=3000.0,
+    actor_active_distance=2000.0,
+    spectator_as_ego=True,
+)
+# Tick length while nobody set one; CARLA uses the time the last frame took.
+DEFAULT_DELTA_S = 0.05
+MAX_DELTA_S = 0.2
+# Ids of an episode start at a multiple of this, whatever towns were loaded before: results never depend on them.
+_ACTOR_IDS_PER_EPISODE = 100_000
+
+
+class StreamMessage(NamedTuple):
+    """Bytes for the subscribers of a stream."""
+
+    stream_id: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class TownShelf:
+    """Where towns come from.
+
+    Attributes:
+        load: town name -> town; raises SimError for an unknown name.
+        names: returns the names of the towns that can be loaded.
+    """
+
+    load: Callable[[str], Town]
+    names: Callable[[], list[str]]
+
+
+class Simulation:
+    """Everything a client can change.
+
+    Attributes:
+        world: the current episode.
+        settings: of the episode, in the client's layout.
+        traffic_managers: port -> address that a client registered.
+        outbox: messages to stream, oldest first; the server empties it.
+    """
+
+    def __init__(
+        self, shelf: TownShelf, town_name: str, *, stream_port: int, wall_clock_s: Callable[[], float]
+    ) -> None:
+        self.schema: Schema = SCHEMAS["0.9.16"]
+        self.shelf = shelf
+        self.stream_port = stream_port
+        self._wall_clock_s = wall_clock_s
+        self._first_town_name = town_name
+        self.outbox: list[StreamMessage] = []
+        self.reset()
+
+    def reset(self) -> None:
+        """Return to the state after start-up: first town, default settings, ids and frames from the beginning."""
+        self.settings = DEFAULT_SETTINGS
+        self.traffic_managers: dict[int, str] = {}
+        self.outbox.clear()
+        town = self.shelf.load(self._first_town_name)
+        self.world = World(town, episode_id=1, first_actor_id=1, frame=1)
+
+    def load_town(self, name: str, *, reset_settings: bool) -> None:
+        """Begin a new episode in a town; an empty name means the current one.
+
+        Raises:
+            SimError: the town is unknown or cannot be read; the old episode goes on.
+        """
+        wanted = name.rsplit("/", 1)[-1] or self.world.town.name
+        town = self.shelf.load(wanted)
+        old = self.world
+        first_id = (old.next_actor_id // _ACTOR_IDS_PER_EPISODE + 1) * _ACTOR_IDS_PER_EPISODE + 1
+        self.world = World(town, episode_id=old.episode_id + 1, first_actor_id=first_id, frame=old.frame + 1)
+        if reset_settings:
+            self.settings = DEFAULT_SETTINGS
+        # Clients poll for a state of the new episode, in synchronous mode too.
+        self.outbox.append(self.observer_message())
+
+    def tick(self, measured_delta_s: float = DEFAULT_DELTA_S) -> int:
+        """Advance the world and queue what the streams show of it.
+
+        Args:
+            measured_delta_s: tick length [s] if the settings do not fix one.
+
+        Returns:
+            The number of the frame that was produced.
+        """
+        delta_s = self.settings.fixed_delta_seconds or measured_delta_s
+        collisions = self.world.step(min(max(delta_s, 1e-4), MAX_DELTA_S))
+        # Sensors first: whoever has seen the new frame has had the chance to see its events.
+        for collision in collisions:
+            self._queue_collision(collision)
+        self.outbox.append(self.observer_message())
+        return self.world.frame
+
+    def observer_message(self) -> StreamMessage:
+        """Return the current state of all actors as a stream message."""
+        world = self.world
+        payload = encode_observer(world.episode_id, self._wall_clock_s(), world.delta_s, observe(world))
+        index = self.schema.sensor_index[WORLD_OBSERVER]
+        return StreamMessage(OBSERVER_STREAM_ID, encode_frame(index, world.frame, world.elapsed_s, None, payload))
+
+    def _queue_collision(self, collision: Collision) -> None:
+        world = self.world
+        for info in world.table.info.values():
+            if info.type_id != "sensor.other.collision" or info.parent_id != collision.this:
+                continue
+            row = world.table.row(info.id)
+            this, other = (
+                actor_message(world.table.info[key], self.stream_port) for key in (collision.this, collision.other)
+            )
+            self.outbox.append(
+                StreamMessage(
+                    info.stream_id,
+                    encode_frame(
+                        self.schema.sensor_index[info.type_id],
+                        world.frame,
+                        world.elapsed_s,
+                        world.table.kin[row, POSE],
+                        encode_collision(this, other, Vector3D(*collision.impulse_ns)),
+                    ),
+                )
+            )
+
+    def find_row(self, actor_id: int, method: str) -> int:
+        """Return the row of an actor.
+
+        Raises:
+            SimError: no such actor, in CARLA's words.
+        """
+        row = self.world.table.row(actor_id)
+        if row is None:
+            raise SimError(f"{method}: Actor could not be found in the registry. Actor Id: {actor_id}")
+        return row

@@ -1,0 +1,125 @@
+"""msgpack-rpc as CARLA speaks it: bytes in, requests out; results in, bytes out.
+
+A connection is a bare concatenation of msgpack values, so a request can span reads and one read can hold several.
+Every call leads with its metadata ``[asynchronous]``; asynchronous calls expect no answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgpack
+
+from harness.errors import WireError
+from harness.sim.wire.schema import Method
+from harness.sim.wire.types import decoder
+
+# CARLA's largest honest request is a batch of a few thousand commands, well under a megabyte; an OpenDRIVE text that a
+# client uploads is the largest string (Town13: 90 MB).
+MAX_REQUEST_BYTES = 128 * 1024 * 1024
+_REQUEST, _RESPONSE = 0, 1
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call.
+
+    Attributes:
+        is_asynchronous: the client expects no response.
+        params: undecoded arguments, the metadata removed.
+    """
+
+    message_id: int
+    method: str
+    is_asynchronous: bool
+    params: list[Any]
+
+
+class RequestReader:
+    """Collects bytes of one connection and yields the requests in them."""
+
+    def __init__(self, max_request_bytes: int = MAX_REQUEST_BYTES) -> None:
+        self._unpacker = msgpack.Unpacker(raw=False, max_buffer_size=max_request_bytes, strict_map_key=False)
+
+    def receive(self, data: bytes) -> None:
+        """Add bytes as they came from the peer.
+
+        Raises:
+            WireError: a request is larger than the limit.
+        """
+        try:
+            self._unpacker.feed(data)
+        except msgpack.BufferFull:
+            raise WireError("a request exceeds the limit of the receive buffer") from None
+
+    def requests(self) -> Iterator[Request]:
+        """Yield every request that is complete.
+
+        Raises:
+            WireError: the bytes are not msgpack, or not a request; the connection cannot be used any further.
+        """
+        while True:
+            try:
+                message = self._unpacker.unpack()
+            except msgpack.OutOfData:
+                return
+            except (ValueError, RecursionError, msgpack.UnpackException) as error:
+                raise WireError(f"bytes that are not msgpack: {error or type(error).__name__}") from None
+            yield _parse_request(message)
+
+
+def _parse_request(message: Any) -> Request:
+    match message:
+        case [int(kind), int(message_id), str(method), [[bool(is_asynchronous)], *params]] if (
+            kind == _REQUEST and 0 <= message_id <= 0xFFFFFFFF
+        ):
+            return Request(message_id, method, is_asynchronous, params)
+    raise WireError(f"found {repr(message)[:80]}, expected [0, id, method, [[asynchronous], ...]]")
+
+
+def decode_arguments(request: Request, method: Method) -> list[Any]:
+    """Return the typed arguments of a request.
+
+    Raises:
+        WireError: number or type of the arguments is wrong; the message names the method and the argument.
+    """
+    if len(request.params) != len(method.arguments):
+        raise WireError(f"{request.method}: found {len(request.params)} arguments, expected {len(method.arguments)}")
+    values = []
+    for index, (hint, value) in enumerate(zip(method.arguments, request.params, strict=True)):
+        try:
+            values.append(decoder(hint)(value))
+        except WireError as error:
+            raise WireError(f"{request.method}, argument {index + 1}: {error.message}") from None
+    return values
+
+
+class Void:
+    """The result of a call that returns nothing."""
+
+
+VOID = Void()
+
+
+def success(result: Any) -> list[Any]:
+    """Return ``Response<T>`` or ``Response<void>`` holding `result`."""
+    return [[False]] if result is VOID else [[1, result]]
+
+
+def failure(message: str, *, is_void: bool = False) -> list[Any]:
+    """Return ``Response<T>`` or ``Response<void>`` holding an error; the client raises RuntimeError(message)."""
+    return [[True, [message]]] if is_void else [[0, [message]]]
+
+
+def encode_response(message_id: int, result: Any) -> bytes:
+    """Return the bytes of a response whose `result` already has its wrapper."""
+    packed: bytes = msgpack.packb([_RESPONSE, message_id, None, result], use_bin_type=True)
+    return packed
+
+
+def encode_call_error(message_id: int, message: str) -> bytes:
+    """Return the bytes that refuse a call as such: unknown method, undecodable arguments."""
+    packed: bytes = msgpack.packb([_RESPONSE, message_id, message, None], use_bin_type=True)
+    return packed

@@ -1,0 +1,149 @@
+"""Wire types and the codec that is derived from them.
+
+A message layout is a `NamedTuple` whose annotations are the wire types of this module; `decoder(layout)`
+builds the function that turns what msgpack delivers into that tuple and refuses everything else.
+Encoding needs no code: msgpack writes a NamedTuple as the array of its fields, which is CARLA's class layout.
+
+Floats are checked where they enter: `F32`/`F64` refuse NaN and infinity, `LooseF32` (used where the Traffic Manager
+is known to send NaN) reads them as 0.
+"""
+
+from __future__ import annotations
+
+import math
+import types
+import typing
+from collections.abc import Callable
+from functools import cache
+from typing import Annotated, Any
+
+from harness.errors import WireError
+
+F32 = Annotated[float, "f32"]
+F64 = Annotated[float, "f64"]
+LooseF32 = Annotated[float, "loose f32"]
+U8 = Annotated[int, "u8"]
+U16 = Annotated[int, "u16"]
+U32 = Annotated[int, "u32"]
+U64 = Annotated[int, "u64"]
+I32 = Annotated[int, "i32"]
+
+Decoder = Callable[[Any], Any]
+
+_INTEGER_RANGES = {
+    "u8": (0, 0xFF),
+    "u16": (0, 0xFFFF),
+    "u32": (0, 0xFFFFFFFF),
+    "u64": (0, 0xFFFFFFFFFFFFFFFF),
+    "i32": (-0x80000000, 0x7FFFFFFF),
+}
+_F32_MAX = 3.4028234663852886e38
+MAX_LIST_ITEMS = 100_000
+
+
+def optional_to_wire(value: Any | None) -> list[Any]:
+    """Return the wire form of ``optional<T>``."""
+    return [False] if value is None else [True, value]
+
+
+def _refuse(value: object, expected: str) -> WireError:
+    shown = repr(value)
+    return WireError(f"found {shown[:60]} of type {type(value).__name__}, expected {expected}")
+
+
+def _decode_float(value: Any) -> float:
+    if type(value) is not float and (type(value) is not int or abs(value) > _F32_MAX):
+        raise _refuse(value, "a number")
+    if not math.isfinite(value):
+        raise _refuse(value, "a finite number")
+    return float(value)
+
+
+def _decode_loose_float(value: Any) -> float:
+    if type(value) is float and not math.isfinite(value):
+        return 0.0
+    return _decode_float(value)
+
+
+def _integer_decoder(name: str) -> Callable[[Any], int]:
+    low, high = _INTEGER_RANGES[name]
+
+    def decode(value: Any) -> int:
+        if type(value) is not int or not low <= value <= high:
+            raise _refuse(value, f"an integer in [{low}, {high}]")
+        return value
+
+    return decode
+
+
+def _plain_decoder(expected: type) -> Decoder:
+    def decode(value: Any) -> Any:
+        if type(value) is not expected:
+            raise _refuse(value, expected.__name__)
+        return value
+
+    return decode
+
+
+def _list_decoder(item: Decoder) -> Decoder:
+    def decode(value: Any) -> list[Any]:
+        if type(value) is not list or len(value) > MAX_LIST_ITEMS:
+            raise _refuse(value, f"a list of at most {MAX_LIST_ITEMS} items")
+        return [item(element) for element in value]
+
+    return decode
+
+
+def _optional_decoder(item: Decoder) -> Decoder:
+    def decode(value: Any) -> Any:
+        if type(value) is list and value and value[0] is False:
+            return None
+        if type(value) is list and len(value) == 2 and value[0] is True:
+            return item(value[1])
+        raise _refuse(value, "an optional value [false] or [true, value]")
+
+    return decode
+
+
+def _struct_decoder(layout: type[Any]) -> Decoder:
+    hints = typing.get_type_hints(layout, include_extras=True)
+    fields = [decoder(hint) for hint in hints.values()]
+    count = len(fields)
+    make = layout._make
+
+    def decode(value: Any) -> Any:
+        if type(value) is not list or len(value) != count:
+            raise _refuse(value, f"{layout.__name__} with {count} fields")
+        return make([field(element) for field, element in zip(fields, value, strict=True)])
+
+    return decode
+
+
+@cache
+def decoder(hint: Any) -> Decoder:
+    """Return the function that decodes one value of wire type `hint`.
+
+    Args:
+        hint: a wire type of this module, ``bool``, ``str``, ``bytes``, a NamedTuple layout, ``list[T]`` or ``T |
+        None``.
+
+    Returns:
+        A function from what msgpack delivers to the Python value; it raises `WireError` with what it found and
+        expected.
+    """
+    origin = typing.get_origin(hint)
+    arguments = typing.get_args(hint)
+    if origin is Annotated:
+        name = arguments[1]
+        if name in _INTEGER_RANGES:
+            return _integer_decoder(name)
+        return _decode_loose_float if name == "loose f32" else _decode_float
+    if origin is list:
+        return _list_decoder(decoder(arguments[0]))
+    if origin in (typing.Union, types.UnionType):
+        return _optional_decoder(decoder(arguments[0]))
+    if hint in (bool, str, bytes):
+        return _plain_decoder(hint)
+    if hint is Any:
+        return lambda value: value
+    return _struct_decoder(hint)

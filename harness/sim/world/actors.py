@@ -1,0 +1,184 @@
+"""All live actors: one row per actor in parallel arrays, so that a tick is a few array operations.
+
+The arrays are the truth for everything that changes; `ActorInfo` holds what is fixed when the actor is spawned.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Kind(IntEnum):
+    """What an actor is to the world."""
+
+    SPECTATOR = 0
+    VEHICLE = 1
+    PROP = 2
+    TRAFFIC_LIGHT = 3
+    SIGN = 4
+    SENSOR = 5
+
+
+class Kin(IntEnum):
+    """Columns of the kinematic state: metres, degrees, seconds, world frame; the order of CARLA's observer record."""
+
+    X = 0
+    Y = 1
+    Z = 2
+    PITCH = 3
+    YAW = 4
+    ROLL = 5
+    VX = 6
+    VY = 7
+    VZ = 8
+    WX = 9
+    WY = 10
+    WZ = 11
+    AX = 12
+    AY = 13
+    AZ = 14
+
+
+POSE = slice(Kin.X, Kin.ROLL + 1)
+VELOCITY = slice(Kin.VX, Kin.VZ + 1)
+ANGULAR_VELOCITY = slice(Kin.WX, Kin.WZ + 1)
+ACCELERATION = slice(Kin.AX, Kin.AZ + 1)
+
+
+@dataclass(kw_only=True)
+class ActorInfo:
+    """What is fixed when an actor is spawned.
+
+    Attributes:
+        attributes: blueprint attribute id -> value, as the client sent them, defaults filled in.
+        box_centre_m, box_half_m: bounding box in the actor's frame.
+        signal_id: OpenDRIVE id of a light or sign.
+        stream_id: of a streaming sensor, 0 = none.
+        offset: pose relative to the parent (x, y, z [m], pitch, yaw, roll [deg]), for attached actors.
+    """
+
+    id: int
+    type_id: str
+    kind: Kind
+    attributes: dict[str, str] = field(default_factory=dict)
+    box_centre_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    box_half_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    semantic_tag: int = 0
+    parent_id: int = 0
+    signal_id: str = ""
+    stream_id: int = 0
+    offset: tuple[float, float, float, float, float, float] | None = None
+
+
+# name -> (dtype, shape behind the row axis). Vehicles use the second half; zeros for everybody else.
+_COLUMNS: dict[str, tuple[type, tuple[int, ...]]] = {
+    "ids": (np.uint32, ()),
+    "kind": (np.uint8, ()),
+    "kin": (np.float64, (15,)),
+    "box_centre_m": (np.float64, (3,)),
+    "box_half_m": (np.float64, (3,)),
+    "simulates_physics": (np.bool_, ()),
+    "mass_kg": (np.float64, ()),
+    "control": (np.float64, (3,)),  # throttle, steer, brake
+    "hand_brake": (np.bool_, ()),
+    "reverse": (np.bool_, ()),
+    "manual_gear_shift": (np.bool_, ()),
+    "gear": (np.int32, ()),
+    "along_mps": (np.float64, ()),  # body frame velocity, forward
+    "side_mps": (np.float64, ()),  # body frame velocity to the right: only a push makes it
+    "spin_dps": (np.float64, ()),  # yaw rate that a push made
+    "wheelbase_m": (np.float64, ()),
+    "response": (np.float64, ()),  # acceleration relative to the reference car
+    "speed_limit_kmh": (np.float64, ()),
+    "light_index": (np.int32, ()),  # governing traffic light, -1 = none
+    "lights": (np.uint32, ()),  # VehicleLightState flags
+}
+
+
+class ActorTable:
+    """Rows of live actors in the order in which they were spawned.
+
+    Every name of `_COLUMNS` is an array attribute with one row per live actor.
+    """
+
+    ids: NDArray[np.uint32]
+    kind: NDArray[np.uint8]
+    kin: NDArray[np.float64]
+    box_centre_m: NDArray[np.float64]
+    box_half_m: NDArray[np.float64]
+    simulates_physics: NDArray[np.bool_]
+    mass_kg: NDArray[np.float64]
+    control: NDArray[np.float64]
+    hand_brake: NDArray[np.bool_]
+    reverse: NDArray[np.bool_]
+    manual_gear_shift: NDArray[np.bool_]
+    gear: NDArray[np.int32]
+    along_mps: NDArray[np.float64]
+    side_mps: NDArray[np.float64]
+    spin_dps: NDArray[np.float64]
+    wheelbase_m: NDArray[np.float64]
+    response: NDArray[np.float64]
+    speed_limit_kmh: NDArray[np.float64]
+    light_index: NDArray[np.int32]
+    lights: NDArray[np.uint32]
+    vehicle_rows: NDArray[np.intp]
+    solid_rows: NDArray[np.intp]
+
+    def __init__(self) -> None:
+        self.info: dict[int, ActorInfo] = {}
+        self._row: dict[int, int] = {}
+        self._storage: dict[str, NDArray[Any]] = {
+            name: np.zeros((64, *shape), dtype) for name, (dtype, shape) in _COLUMNS.items()
+        }
+        self._show_rows(0)
+        self._index_rows()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def row(self, actor_id: int) -> int | None:
+        """Return the row of a live actor, or None."""
+        return self._row.get(actor_id)
+
+    def add(self, info: ActorInfo, pose: NDArray[np.float64]) -> int:
+        """Append a row for a new actor at `pose` (x, y, z [m], pitch, yaw, roll [deg]) and return its index."""
+        row = len(self)
+        if row == len(self._storage["ids"]):
+            self._storage = {name: np.concatenate([old, np.zeros_like(old)]) for name, old in self._storage.items()}
+        for column in self._storage.values():
+            column[row] = 0
+        self._show_rows(row + 1)
+        self.ids[row], self.kind[row] = info.id, info.kind
+        self.kin[row, POSE] = pose
+        self.box_centre_m[row], self.box_half_m[row] = info.box_centre_m, info.box_half_m
+        self.light_index[row] = -1
+        self.info[info.id] = info
+        self._row[info.id] = row
+        if info.kind is Kind.VEHICLE:
+            self.vehicle_rows = np.append(self.vehicle_rows, row)
+        if info.kind in (Kind.VEHICLE, Kind.PROP):
+            self.solid_rows = np.append(self.solid_rows, row)
+        return row
+
+    def remove(self, actor_id: int) -> None:
+        """Drop the row of a live actor; the rows behind it move up."""
+        row, count = self._row[actor_id], len(self)
+        for column in self._storage.values():
+            column[row : count - 1] = column[row + 1 : count]
+        self._show_rows(count - 1)
+        del self.info[actor_id]
+        self._index_rows()
+
+    def _show_rows(self, count: int) -> None:
+        for name, column in self._storage.items():
+            setattr(self, name, column[:count])
+
+    def _index_rows(self) -> None:
+        self._row = {int(actor_id): row for row, actor_id in enumerate(self.ids)}
+        self.vehicle_rows = np.flatnonzero(self.kind == Kind.VEHICLE)
+        self.solid_rows = np.flatnonzero((self.kind == Kind.VEHICLE) | (self.kind == Kind.PROP))
