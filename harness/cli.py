@@ -1,0 +1,406 @@
+"""The command line: options in, one stage called, its result rendered. Nothing else happens here.
+
+stdout carries the answer, stderr progress and logs. Exit codes: 0 complete, 3 partial, 1 error, 2 usage.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness import __version__
+from harness.errors import EXIT_COMPLETE, EXIT_PARTIAL, EXIT_USAGE, HarnessError
+
+if TYPE_CHECKING:
+    from harness.stages.evaluate import EvaluateResult, Preview
+
+_OUTPUT = click.option(
+    "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print the answer."
+)
+_MAPS = click.option(
+    "--maps",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder with more towns (.xodr, .xodr.gz); may be given more than once.",
+)
+
+
+def main() -> None:
+    """Run the command line and exit; errors the user can act on are one line without a traceback."""
+    command = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    wants_json = any(word in ("--output=json", "json") for word in sys.argv[1:])
+    try:
+        code = cli.main(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else EXIT_COMPLETE)
+    except HarnessError as error:
+        _fail(command, error.message, error.hint, error.exit_code, as_json=wants_json)
+    except click.UsageError as error:
+        # `harness` alone shows its help; that is no error worth a second line.
+        hint = f"{error.ctx.command_path} --help" if error.ctx is not None else "harness --help"
+        text = error.format_message()
+        _fail(command, text[:1].lower() + text[1:].rstrip("."), hint, EXIT_USAGE, as_json=wants_json)
+    except click.Abort:
+        sys.exit("interrupted")
+
+
+def _fail(command: str, message: str, hint: str | None, code: int, *, as_json: bool) -> None:
+    one_line = " ".join(message.split())
+    if as_json:
+        _print_json(
+            {"version": 1, "command": command, "status": "error", "exit_code": code, "data": None, "errors": [one_line]}
+        )
+    click.echo(f"error: {one_line}" + (f" (try: {hint})" if hint else ""), err=True)
+    sys.exit(code)
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    click.echo(json.dumps(document, indent=2, allow_nan=False))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="harness")
+def cli() -> None:
+    """Collect, train, evaluate and score driving policies in CARLA, with or without a GPU."""
+
+
+# --- eval ------------------------------------------------------------------------------------------------------------
+
+
+def _numbers(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, ...]:
+    words = [word.strip() for word in (value or "").split(",") if word.strip()]
+    if not all(word.isdecimal() for word in words):
+        raise click.BadParameter(f"found {value!r}, expected numbers separated by commas, e.g. 1,2,3")
+    return tuple(int(word) for word in words)
+
+
+def _words(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
+    return tuple(word.strip() for word in (value or "").split(",") if word.strip())
+
+
+@cli.command("eval")
+@click.option("--bench", default="mini", show_default=True, metavar="SUITE", help="Suite of routes; see harness list.")
+@click.option("--only", callback=_words, metavar="ROUTES", help="Only these routes: file stems or ids, with commas.")
+@click.option("--seeds", callback=_numbers, metavar="SEEDS", help="Seeds, with commas.  [default: the suite's own]")
+@click.option(
+    "--agent",
+    default="expert",
+    show_default=True,
+    metavar="AGENT",
+    help="expert, constant or path/to/file.py:ClassName.",
+)
+@click.option("--config", default="", metavar="TEXT", help="Passed to the agent's setup, usually a path.")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Drives side by side.  [default: the cores]")
+@click.option("--run", type=click.Path(path_type=Path), metavar="DIR", help="Continue the run in this folder.")
+@click.option("--new", "is_new", is_flag=True, help="Start a new run even if one could be continued.")
+@click.option("--print-only", is_flag=True, help="Write nothing; print what would be done.")
+@click.option("--sim", default="embedded", show_default=True, metavar="SIM", help="embedded, or host:port of a server.")
+@click.option("--verbose", is_flag=True, help="Say more about what is going on.")
+@_MAPS
+@_OUTPUT
+def eval_command(
+    bench: str,
+    only: tuple[str, ...],
+    seeds: tuple[int, ...],
+    agent: str,
+    config: str,
+    jobs: int | None,
+    run: Path | None,
+    is_new: bool,
+    print_only: bool,
+    sim: str,
+    verbose: bool,
+    maps: tuple[Path, ...],
+    output: str,
+) -> int:
+    """Evaluate an agent on a suite and print the scoreboard.
+
+    Continues the newest incomplete run of the same configuration, if there is one. Exits 0 when every drive has a
+    result, 3 when some are missing, 1 after an error, 2 if the command line makes no sense.
+    """
+    from harness.config import core_count
+    from harness.stages.evaluate import EvaluateRequest, envelope, evaluate, preview
+
+    _set_up_logging(verbose)
+    if run is not None and is_new:
+        raise click.UsageError("--run cannot be combined with --new; RUN names the run to continue")
+    request = EvaluateRequest(
+        bench=bench,
+        only=only,
+        seeds=seeds,
+        agent=agent,
+        agent_config=config,
+        jobs=jobs or core_count(),
+        run=run,
+        is_new=is_new,
+        sim=sim,
+        maps=maps,
+    )
+    if print_only:
+        _print_preview(preview(request), output)
+        return EXIT_COMPLETE
+    from harness.progress import make_reporter
+
+    with make_reporter(sys.stderr) as reporter:
+        result = evaluate(request, reporter)
+    if output == "json":
+        _print_json(envelope(result.board))
+    else:
+        _print_scoreboard(result)
+    return EXIT_COMPLETE if result.board.is_complete else EXIT_PARTIAL
+
+
+def _print_preview(shown: Preview, output: str) -> None:
+    units = [unit.as_dict() for unit in shown.missing]
+    problems = {problem.route_name: problem.reason for problem in shown.plan.not_runnable}
+    run = str(shown.run) if shown.run else None
+    if output == "json":
+        data = {
+            "run": run,
+            "config": shown.plan.config,
+            "units": units,
+            "not_runnable": problems,
+            "commands": shown.commands,
+        }
+        _print_json({"version": 1, "command": "eval", "status": "success", "exit_code": 0, "data": data, "errors": []})
+        return
+    click.echo(f"would {'continue ' + run if run else 'start a new run'}: {len(units)} drives")
+    for key, value in shown.plan.config.items():
+        click.echo(f"  {key} = {value!r}")
+    click.echo("units:")
+    for unit in shown.missing:
+        click.echo(f"  {unit.suite}/{unit.route} seed {unit.seed} in {unit.town}, traffic seed {unit.traffic_seed}")
+    for name, reason in problems.items():
+        click.echo(f"  {name} cannot be driven: {reason}")
+    click.echo("each worker runs:")
+    for command in shown.commands:
+        click.echo("  " + " ".join(command))
+
+
+def _print_scoreboard(result: EvaluateResult) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from harness.stages.scoreboard import HEADINGS, mean_lines, title
+
+    board = result.board
+    console = Console()
+    if not console.is_terminal:
+        # A log has no width to respect; broken lines would only be harder to read and to grep.
+        console = Console(width=200)
+    table = Table(title=title(board), title_justify="left")
+    for heading in HEADINGS:
+        is_number = heading in ("seed", "RC", "penalty", "DS", "wall s", "sim/wall", "scenarios not built")
+        table.add_column(heading, justify="right" if is_number else "left")
+    for row in board.rows:
+        table.add_row(*row.cells())
+    console.print(table)
+    for line in mean_lines(board):
+        click.echo(line)
+    click.echo(f"scoreboard: {result.run / 'scoreboard.md'} and scoreboard.json; link: outputs/evaluation/latest")
+    if board.is_complete:
+        click.echo("next: make eval SEEDS=1,2,3, or make eval AGENT=path/to/file.py:ClassName for an agent of your own")
+    else:
+        state = "interrupted" if result.is_interrupted else "incomplete"
+        found, expected = board.summary.found, board.summary.expected
+        click.echo(f"{state}: {found} of {expected} drives have a result; the same command continues")
+
+
+# --- simulator -------------------------------------------------------------------------------------------------------
+
+
+@cli.command("simulator")
+@click.option("--port", type=click.IntRange(1024, 65534), default=2000, show_default=True, help="Port of the calls.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--town", default="Borough01", show_default=True, help="Town to begin with.")
+@click.option("--reset-between-clients", is_flag=True, help="Start anew when the last client has left.")
+@click.option("--parent", type=int, hidden=True)
+@click.option("--verbose", is_flag=True, help="Say more about what is going on.")
+@_MAPS
+def simulator_command(
+    port: int,
+    host: str,
+    town: str,
+    reset_between_clients: bool,
+    parent: int | None,
+    verbose: bool,
+    maps: tuple[Path, ...],
+) -> None:
+    """Serve a town to any program that uses the carla client (0.9.16).
+
+    Streams use the next port. Like the real server it keeps settings and actors when clients leave, unless told
+    otherwise.
+    """
+    from harness.config import town_folders
+
+    _set_up_logging(verbose)
+    _tie_to_parent(parent)
+    from harness.stages.simulate import serve
+
+    serve(
+        host=host,
+        port=port,
+        town=town,
+        folders=town_folders(maps),
+        resets_between_clients=reset_between_clients,
+        on_ready=lambda text: click.echo(text, err=True),
+    )
+
+
+# --- routes, towns, list ---------------------------------------------------------------------------------------------
+
+
+@cli.group("routes")
+def routes_group() -> None:
+    """Make routes."""
+
+
+@routes_group.command("sample")
+@click.option("--town", default="Borough01", show_default=True, help="Town to lay routes in.")
+@click.option("--count", type=click.IntRange(min=1), default=8, show_default=True, help="How many routes.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Which routes.")
+@click.option("--min-length", type=click.FloatRange(min=30.0), default=100.0, show_default=True, help="Metres.")
+@click.option("--max-length", type=click.FloatRange(min=30.0), default=600.0, show_default=True, help="Metres.")
+@click.option(
+    "--avoid",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="Route file or folder whose starts and goals are kept clear of.",
+)
+@click.option("--into", type=click.Path(file_okay=False, path_type=Path), help="Folder for one file per route.")
+@click.option("--force", is_flag=True, help="Replace the route files in that folder.")
+@_MAPS
+def sample_command(
+    town: str,
+    count: int,
+    seed: int,
+    min_length: float,
+    max_length: float,
+    avoid: tuple[Path, ...],
+    into: Path | None,
+    force: bool,
+    maps: tuple[Path, ...],
+) -> None:
+    """Sample routes that cover the junctions and turns of a town; prints XML unless --into is given."""
+    from harness.config import town_folders
+    from harness.routes import render_routes
+    from harness.stages.sample import sample, write_one_per_file
+
+    if min_length > max_length:
+        raise click.UsageError(f"--min-length {min_length:g} exceeds --max-length {max_length:g}")
+    routes = sample(
+        town=town,
+        count=count,
+        seed=seed,
+        length_range_m=(min_length, max_length),
+        avoid=avoid,
+        folders=town_folders(maps),
+    )
+    if into is None:
+        click.echo(render_routes(routes), nl=False)
+        return
+    files = write_one_per_file(routes, into, replaces=force)
+    click.echo(f"{len(files)} routes in {into}, {files[0].name} to {files[-1].name}")
+
+
+@cli.group("towns")
+def towns_group() -> None:
+    """Make towns."""
+
+
+@towns_group.command("build")
+@click.option("--into", type=click.Path(file_okay=False, path_type=Path), help="Folder.  [default: routes/towns]")
+def build_towns_command(into: Path | None) -> None:
+    """Build the repository's own towns from their program."""
+    from harness.config import OWN_TOWNS_DIR
+    from harness.towns import build_towns
+
+    folder = into or OWN_TOWNS_DIR
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in build_towns(folder):
+        click.echo(f"{file} ({file.stat().st_size} bytes)")
+
+
+@cli.command("list")
+@_OUTPUT
+def list_command(output: str) -> None:
+    """Show suites, towns, agents and runs."""
+    from harness.config import OUTPUTS
+    from harness.stages.catalogue import catalogue
+
+    found = catalogue(OUTPUTS)
+    if output == "json":
+        _print_json({"version": 1, "command": "list", "status": "success", "exit_code": 0, "data": found, "errors": []})
+        return
+    click.echo("suites (routes found / expected, rules)")
+    for suite in found["suites"]:
+        found_of = f"{suite['found']:>3} / {suite['routes']:<3}"
+        click.echo(f"  {suite['name']:<12} {found_of}  {suite['rule_version']:<12} {suite['title']}")
+    click.echo(f"towns\n  {' '.join(found['towns'])}")
+    click.echo(f"agents\n  {'  '.join(found['agents'])}")
+    click.echo("runs, newest first" if found["runs"] else "runs\n  none yet; make eval makes one")
+    for run in found["runs"]:
+        click.echo(f"  {run['run']}  {run['state']}")
+
+
+# --- what jobs call --------------------------------------------------------------------------------------------------
+
+
+@cli.command("drive-unit", hidden=True)
+@click.option("--unit", type=click.Path(path_type=Path), required=True)
+@click.option("--result", type=click.Path(path_type=Path), required=True)
+@click.option("--host", required=True)
+@click.option("--port", type=int, required=True)
+@click.option("--traffic-manager-port", type=int, required=True)
+@click.option("--label", default="embedded")
+@click.option("--progress-fd", type=int)
+@click.option("--parent", type=int)
+def drive_unit_command(
+    unit: Path,
+    result: Path,
+    host: str,
+    port: int,
+    traffic_manager_port: int,
+    label: str,
+    progress_fd: int | None,
+    parent: int | None,
+) -> None:
+    """Drive one unit and publish its result; the job entry point."""
+    from harness.stages.drive_unit import Endpoint, drive_unit
+
+    _tie_to_parent(parent)
+    endpoint = Endpoint(host=host, port=port, traffic_manager_port=traffic_manager_port, label=label)
+    drive_unit(unit, result, endpoint, progress_fd)
+    # The client's threads may outlive the interpreter's patience; the result is published, nothing is left to do.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(EXIT_COMPLETE)
+
+
+@cli.command("check-agent", hidden=True)
+@click.argument("agent")
+def check_agent_command(agent: str) -> None:
+    """Load an agent and say what is wrong with it, if anything is."""
+    from harness.drive.agents import load_agent
+
+    load_agent(agent)
+
+
+def _tie_to_parent(parent: int | None) -> None:
+    if parent is not None:
+        from harness.jobs.processes import die_with_parent
+
+        die_with_parent(parent)
+
+
+def _set_up_logging(verbose: bool) -> None:
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(asctime)s %(levelname)s %(message)s",
+        stream=sys.stderr,
+    )

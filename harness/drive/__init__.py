@@ -1,0 +1,1 @@
+"""Closed loop on the carla client: routes, controllers, forecast, expert and scoring."""

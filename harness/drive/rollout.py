@@ -1,0 +1,392 @@
+"""Drive one route: set up the world, tick it until the route ends, tell what happened.
+
+This is the same line of code on the embedded simulator and on real CARLA: everything goes through the `carla` client.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.datatypes.infraction import Infraction, InfractionKind
+from harness.datatypes.result import Failure, RouteOutcome
+from harness.datatypes.route import Route
+from harness.drive.agents import PSEUDO_SENSORS, DriveContext, DrivingAgent
+from harness.drive.criteria.collision import Contact, Moment, judge
+from harness.drive.criteria.completion import RouteCompletion
+from harness.drive.criteria.lanes import OutsideLanes
+from harness.drive.criteria.limits import Blocked, Deviation, MinimumSpeed, TimeBudget
+from harness.drive.criteria.red_light import RedLight
+from harness.drive.criteria.stop_sign import StopSignTest
+from harness.drive.dense_route import DenseRoute, down_sample, interpolate, to_gps
+from harness.drive.regulations import Light, StopSign, read_lights, read_stop_signs
+from harness.drive.road_graph import RoadGraph
+from harness.drive.scene import HERO_ROLE, Scene, SceneReader
+from harness.drive.traffic import plan_traffic, spawn_traffic, traffic_models
+from harness.errors import AgentError, SimError
+from harness.routes import weather_at
+
+TICK_S = 0.05
+HERO_MODEL = "vehicle.lincoln.mkz_2020"
+SPAWN_HEIGHT_M = 0.5
+# The client hears of contacts on its own threads; after the last tick they get this long to arrive.
+CONTACT_GRACE_S = 0.2
+PROGRESS_EVERY_S = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriveRequest:
+    """What to drive.
+
+    Attributes:
+        repetition: of the route in the run; part of the record's route id.
+        traffic_seed: of the background traffic.
+        traffic_manager_port: free port for the Traffic Manager.
+        config: text passed to the agent's `setup`.
+    """
+
+    route: Route
+    repetition: int
+    traffic_seed: int
+    traffic_manager_port: int
+    config: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a route is."""
+
+    percent: float
+    sim_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriveReport:
+    """What happened, for the result file.
+
+    Attributes:
+        failure_detail: what broke, in the words of the exception.
+        not_built_scenarios: scenario type -> how many of them the route asks for and this version cannot play.
+        trajectory_sha256: over the pose and speed of the ego at every tick.
+    """
+
+    outcome: RouteOutcome
+    failure_detail: str
+    not_built_scenarios: dict[str, int]
+    ticks: int
+    traffic_vehicles: int
+    trajectory_sha256: str
+
+
+def drive_route(
+    client: Any,
+    request: DriveRequest,
+    make_agent: Callable[[], DrivingAgent],
+    on_progress: Callable[[Progress], None],
+) -> DriveReport:
+    """Drive a route with an agent and return what happened.
+
+    Args:
+        client: carla.Client, connected.
+        make_agent: builds the agent; its exceptions make the route fail, not the run.
+        on_progress: called twice a second.
+
+    Raises:
+        SimError: the simulator does not answer or refuses what the route needs.
+        RouteError: the route does not fit its town.
+    """
+    try:
+        with _prepared_world(client, request.route.town) as world:
+            return _Drive(client, world, request, make_agent, on_progress).run()
+    except RuntimeError as error:
+        # The client raises RuntimeError for time-outs and for whatever the server refuses.
+        raise SimError(f"the simulator failed on route {request.route.route_id}: {error}") from error
+
+
+@contextmanager
+def _prepared_world(client: Any, town: str) -> Iterator[Any]:
+    """Load a town in synchronous mode, at time zero; leave the server in the mode it had."""
+    world = client.get_world()
+    before = world.get_settings()
+    settings = world.get_settings()
+    settings.synchronous_mode = True
+    settings.fixed_delta_seconds = TICK_S
+    settings.deterministic_ragdolls = True
+    world.apply_settings(settings)
+    try:
+        world = client.load_world(town, False)
+        yield world
+    finally:
+        before.synchronous_mode = False
+        client.get_world().apply_settings(before)
+
+
+@dataclass
+class _State:
+    """What a drive gathers on its way."""
+
+    contacts: list[Contact] = field(default_factory=list)
+    moments: dict[int, Moment] = field(default_factory=dict)
+    digest: Any = field(default_factory=hashlib.sha256)
+    ticks: int = 0
+    failure: Failure = Failure.NONE
+    failure_detail: str = ""
+
+
+class _Drive:
+    """One route on a prepared world."""
+
+    def __init__(
+        self,
+        client: Any,
+        world: Any,
+        request: DriveRequest,
+        make_agent: Callable[[], DrivingAgent],
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self._client = client
+        self._world = world
+        self._request = request
+        self._make_agent = make_agent
+        self._on_progress = on_progress
+        self._map = world.get_map()
+        self._route = interpolate(request.route.keypoints, RoadGraph(self._map))
+        self._state = _State()
+        self._spawned: list[Any] = []
+
+    def run(self) -> DriveReport:
+        started_s = time.monotonic()
+        try:
+            self._set_up()
+            agent = self._start_agent()
+            last = self._tick_until_the_end(agent) if agent is not None else self._read()
+            if agent is not None:
+                self._stop_agent(agent)
+            time.sleep(CONTACT_GRACE_S)
+            return self._report(last, time.monotonic() - started_s)
+        finally:
+            self._clean_up()
+
+    # --- before the first tick ---------------------------------------------------------------------------------------
+
+    def _set_up(self) -> None:
+        import carla
+
+        self._world.set_weather(carla.WeatherParameters(**weather_at(self._request.route, 0.0)))
+        self._hero = self._spawn_hero()
+        plan = plan_traffic(
+            self._route, self._map.get_spawn_points(), traffic_models(self._world), self._request.traffic_seed
+        )
+        traffic = spawn_traffic(
+            self._client, self._world, plan, self._request.traffic_manager_port, self._request.traffic_seed
+        )
+        self._spawned += traffic
+        self._traffic_vehicles = len(traffic)
+        self._watch_contacts()
+        self._world.tick()
+        actors = list(self._world.get_actors())
+        lights = [actor for actor in actors if actor.type_id == "traffic.traffic_light"]
+        self._lights: list[Light] = read_lights(lights)
+        self._signs: list[StopSign] = read_stop_signs([a for a in actors if a.type_id.startswith("traffic.")])
+        solid = [
+            actor for actor in actors if actor.type_id.startswith(("vehicle.", "static.")) and actor.id != self._hero.id
+        ]
+        self._reader = SceneReader(self._hero, solid, lights)
+        first = self._read()
+        self._start_time_s = first.time_s
+        self._make_criteria(first)
+
+    def _spawn_hero(self) -> Any:
+        blueprint = self._world.get_blueprint_library().find(HERO_MODEL)
+        blueprint.set_attribute("role_name", HERO_ROLE)
+        pose = self._route.transform(0)
+        pose.location.z += SPAWN_HEIGHT_M
+        hero = self._world.try_spawn_actor(blueprint, pose)
+        if hero is None:
+            raise SimError(f"the hero cannot be spawned at the start of route {self._request.route.route_id}")
+        self._spawned.append(hero)
+        return hero
+
+    def _watch_contacts(self) -> None:
+        import carla
+
+        blueprint = self._world.get_blueprint_library().find("sensor.other.collision")
+        sensor = self._world.spawn_actor(blueprint, carla.Transform(), attach_to=self._hero)
+        contacts = self._state.contacts
+        sensor.listen(lambda e: contacts.append(Contact(e.frame, e.other_actor.id, e.other_actor.type_id)))
+        self._spawned.append(sensor)
+
+    def _make_criteria(self, first: Scene) -> None:
+        half_length_m = self._hero.bounding_box.extent.x
+        self._completion = RouteCompletion(self._route)
+        self._lanes = OutsideLanes(self._route, self._map, first.ego)
+        self._red_light = RedLight(self._lights, self._map, half_length_m)
+        self._stop_sign = StopSignTest(self._signs, self._map)
+        self._min_speed = MinimumSpeed(self._route)
+        self._deviation = Deviation(self._route)
+        self._blocked = Blocked()
+        self._budget = TimeBudget(self._route)
+
+    def _start_agent(self) -> DrivingAgent | None:
+        """Return the agent, ready to drive; None after an exception, which becomes the route's failure."""
+        try:
+            agent = self._make_agent()
+            if callable(attach := getattr(agent, "attach", None)):
+                attach(
+                    DriveContext(
+                        hero=self._hero,
+                        world=self._world,
+                        carla_map=self._map,
+                        route=self._route,
+                        lights=self._lights,
+                        stop_signs=self._signs,
+                    )
+                )
+            agent.setup(self._request.config)
+            self._pseudo_sensors = _accepted_sensors(agent.sensors())
+            if callable(set_plan := getattr(agent, "set_global_plan", None)):
+                sparse = down_sample(self._route)
+                set_plan(to_gps(self._route, self._map, sparse), self._route.plan(sparse))
+            return agent
+        except Exception as error:
+            self._note_failure(Failure.AGENT_SETUP, error)
+            return None
+
+    # --- ticking -----------------------------------------------------------------------------------------------------
+
+    def _tick_until_the_end(self, agent: DrivingAgent) -> Scene:
+        shown_s = time.monotonic()
+        while True:
+            scene = self._read()
+            time_s = scene.time_s - self._start_time_s
+            if self._judge(scene, time_s):
+                return scene
+            try:
+                self._hero.apply_control(self._control(agent, scene, time_s))
+            except Exception as error:
+                self._note_failure(Failure.AGENT_CRASHED, error)
+                return scene
+            self._world.tick()
+            self._state.ticks += 1
+            if time.monotonic() - shown_s >= PROGRESS_EVERY_S:
+                shown_s = time.monotonic()
+                self._on_progress(Progress(percent=self._completion.percent, sim_s=time_s))
+
+    def _read(self) -> Scene:
+        return self._reader.read(self._world.get_snapshot())
+
+    def _control(self, agent: DrivingAgent, scene: Scene, time_s: float) -> Any:
+        import carla
+
+        if callable(drive := getattr(agent, "drive", None)) and hasattr(agent, "driver"):
+            return drive(scene)
+        data: dict[str, tuple[int, Any]] = {}
+        for name, kind in self._pseudo_sensors.items():
+            if kind == "sensor.speedometer":
+                data[name] = (scene.frame, {"speed": scene.ego.along_mps})
+            else:
+                data[name] = (scene.frame, {"opendrive": self._map.to_opendrive()})
+        control = agent.run_step(data, time_s)
+        if not isinstance(control, carla.VehicleControl):
+            raise AgentError(f"run_step returned {type(control).__name__}, expected carla.VehicleControl")
+        control.manual_gear_shift = False
+        return control
+
+    def _judge(self, scene: Scene, time_s: float) -> bool:
+        """Show the tick to every criterion; True when the route is over."""
+        ego = scene.ego
+        self._state.moments[scene.frame] = Moment(time_s, ego)
+        self._state.digest.update(struct.pack("<5d", ego.x_m, ego.y_m, ego.z_m, ego.yaw_rad, ego.speed_mps))
+        self._completion.update(ego)
+        for criterion in (
+            self._lanes,
+            self._red_light,
+            self._stop_sign,
+            self._min_speed,
+            self._deviation,
+            self._blocked,
+            self._budget,
+        ):
+            criterion.update(scene, time_s)
+        ended = self._deviation.infractions or self._blocked.infractions or self._budget.infractions
+        return self._completion.has_arrived or bool(ended)
+
+    def _note_failure(self, failure: Failure, error: Exception) -> None:
+        self._state.failure = failure
+        self._state.failure_detail = f"{type(error).__name__}: {error}"
+        traceback.print_exception(error)
+
+    # --- afterwards --------------------------------------------------------------------------------------------------
+
+    def _stop_agent(self, agent: DrivingAgent) -> None:
+        try:
+            if callable(destroy := getattr(agent, "destroy", None)):
+                destroy()
+        except Exception as error:
+            # The drive is over and judged; what an agent does on its way out cannot change it.
+            traceback.print_exception(error)
+
+    def _report(self, last: Scene, wall_s: float) -> DriveReport:
+        time_s = last.time_s - self._start_time_s
+        self._min_speed.finish(last, time_s)
+        outcome = RouteOutcome(
+            route_id=f"RouteScenario_{self._request.route.route_id}_rep{self._request.repetition}",
+            route_length_m=self._route.length_m,
+            completion_percent=self._completion.percent,
+            infractions=tuple(self._infractions()),
+            failure=self._state.failure,
+            duration_sim_s=round(self._state.ticks * TICK_S, 3),
+            duration_wall_s=wall_s,
+        )
+        types = Counter(scenario.type for scenario in self._request.route.scenarios)
+        return DriveReport(
+            outcome=outcome,
+            failure_detail=self._state.failure_detail,
+            not_built_scenarios=dict(sorted(types.items())),
+            ticks=self._state.ticks,
+            traffic_vehicles=self._traffic_vehicles,
+            trajectory_sha256=self._state.digest.hexdigest(),
+        )
+
+    def _infractions(self) -> list[Infraction]:
+        """Return all infractions in the order in which the official evaluator lists its criteria."""
+        found = judge(self._state.contacts, self._state.moments)
+        for criterion in (self._lanes, self._red_light, self._stop_sign, self._deviation, self._blocked):
+            found += criterion.infractions
+        found += self._min_speed.infractions + self._budget.infractions
+        order = list(InfractionKind)
+        return sorted(found, key=lambda infraction: order.index(infraction.kind))
+
+    def _clean_up(self) -> None:
+        """Take everything away again; a simulator that has died cannot be cleaned and is replaced anyway."""
+        import carla
+
+        batch = [carla.command.DestroyActor(actor.id) for actor in reversed(self._spawned)]
+        self._client.apply_batch_sync(batch, False)
+
+
+def _accepted_sensors(wanted: list[dict[str, Any]]) -> dict[str, str]:
+    """Return sensor id -> type of the sensors an agent asks for.
+
+    Raises:
+        AgentError: one is not among those that this version has.
+    """
+    accepted = {}
+    for sensor in wanted:
+        kind = str(sensor.get("type", ""))
+        if kind not in PSEUDO_SENSORS:
+            raise AgentError(
+                f"the agent asks for {kind or 'a sensor without type'}, this version has {', '.join(PSEUDO_SENSORS)}"
+            )
+        accepted[str(sensor.get("id", kind))] = kind
+    return accepted
+
+
+__all__ = ["DenseRoute", "DriveReport", "DriveRequest", "Progress", "drive_route"]

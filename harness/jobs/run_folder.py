@@ -1,0 +1,235 @@
+"""A run on disk: what was asked for, the units, their attempts and results. Every path of a run is made here.
+
+    outputs/evaluation/<agent>/<suite>_seed<k>/<time>/      one per seed, several seeds of one command share the time
+        run.toml            resolved configuration and versions; written first       (folder of the first seed)
+        units.jsonl         the units, one per line                                  (folder of the first seed)
+        scoreboard.md/json                                                           (folder of the first seed)
+        run                 link to the folder of the first seed                     (folders of the other seeds)
+        <route>/attempt_<n>/unit.json, drive.log, result.json
+
+A unit is done when one of its attempts has a `result.json`, which appears in one rename. Nothing else is state: any
+process may be killed at any line, and the same command does what is missing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any
+
+import tomli_w
+
+from harness.datatypes.unit import Unit
+from harness.errors import ConfigError, HarnessError
+from harness.jobs.publish import publish_text
+
+_TIME_FORMAT = "%Y-%m-%d_%H-%M-%S"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """The n-th try of a unit."""
+
+    folder: Path
+
+    @property
+    def unit_file(self) -> Path:
+        """What the job was told."""
+        return self.folder / "unit.json"
+
+    @property
+    def log(self) -> Path:
+        """What the job printed."""
+        return self.folder / "drive.log"
+
+    @property
+    def result(self) -> Path:
+        """The result; its existence means done."""
+        return self.folder / "result.json"
+
+    @property
+    def number(self) -> int:
+        """1 for the first try."""
+        return int(self.folder.name.removeprefix("attempt_"))
+
+
+class RunFolder:
+    """One run: the folder of its first seed, from which the folders of the others follow."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock: IO[str] | None = None
+
+    @property
+    def run_file(self) -> Path:
+        """Configuration and versions."""
+        return self.folder / "run.toml"
+
+    @property
+    def manifest(self) -> Path:
+        """The units."""
+        return self.folder / "units.jsonl"
+
+    def read_config(self) -> dict[str, Any]:
+        """Return the content of `run.toml`.
+
+        Raises:
+            HarnessError: missing or malformed.
+        """
+        try:
+            return tomllib.loads(self.run_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise HarnessError(f"cannot read {self.run_file}: {error}", hint="NEW=1 starts a new run") from error
+
+    def units(self) -> list[Unit]:
+        """Return the units of the manifest.
+
+        Raises:
+            HarnessError: missing or malformed.
+        """
+        try:
+            lines = self.manifest.read_text(encoding="utf-8").splitlines()
+            return [Unit(**json.loads(line)) for line in lines]
+        except (OSError, ValueError, TypeError) as error:
+            raise HarnessError(f"cannot read {self.manifest}: {error}", hint="NEW=1 starts a new run") from error
+
+    def unit_folder(self, unit: Unit) -> Path:
+        """Return the folder with the attempts of a unit."""
+        seed_folder = self.folder.parent.parent / f"{unit.suite}_seed{unit.seed}" / self.folder.name
+        return seed_folder / unit.route
+
+    def attempts(self, unit: Unit) -> list[Attempt]:
+        """Return the attempts of a unit so far, first one first."""
+        folders = [entry for entry in self.unit_folder(unit).glob("attempt_*") if entry.name[8:].isdigit()]
+        return sorted((Attempt(folder) for folder in folders), key=lambda attempt: attempt.number)
+
+    def result_of(self, unit: Unit) -> Path | None:
+        """Return the result file of a unit, None while it has none."""
+        return next((attempt.result for attempt in self.attempts(unit) if attempt.result.is_file()), None)
+
+    def next_attempt(self, unit: Unit) -> Attempt:
+        """Make the folder of the next attempt, with the unit in it."""
+        attempts = self.attempts(unit)
+        attempt = Attempt(self.unit_folder(unit) / f"attempt_{attempts[-1].number + 1 if attempts else 1}")
+        attempt.folder.mkdir(parents=True)
+        publish_text(attempt.unit_file, json.dumps(unit.as_dict(), indent=2) + "\n")
+        return attempt
+
+    def missing(self, units: Sequence[Unit]) -> list[Unit]:
+        """Return the units without a result."""
+        return [unit for unit in units if self.result_of(unit) is None]
+
+    def lock(self) -> None:
+        """Become the one process that works on this run, until this process ends.
+
+        Raises:
+            HarnessError: another process works on it.
+        """
+        handle = (self.folder / ".lock").open("a")
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            handle.close()
+            raise HarnessError(
+                f"another process works on {self.folder}, expected one at a time",
+                hint="wait for it, or NEW=1 starts a run of its own",
+            ) from None
+        self._lock = handle
+
+
+def agent_folder_name(agent: str) -> str:
+    """Return what stands for an agent in paths: its name, or file stem and class."""
+    path, _, class_name = agent.partition(":")
+    stem = Path(path).stem if path.endswith(".py") else path
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", f"{stem}.{class_name}" if class_name else stem)
+
+
+def create_run(outputs: Path, config: dict[str, Any], facts: dict[str, Any], units: Sequence[Unit]) -> RunFolder:
+    """Make the folders of a new run and write what it is; nothing has been driven when this returns.
+
+    Args:
+        config: resolved configuration, by which a later command recognises the run.
+        facts: versions and the like.
+    """
+    seeds = list(dict.fromkeys(unit.seed for unit in units))
+    base = _evaluation_folder(outputs, config["agent"])
+    time = _claim_time(base / f"{config['bench']}_seed{seeds[0]}")
+    run = RunFolder(base / f"{config['bench']}_seed{seeds[0]}" / time)
+    run.lock()
+    for seed in seeds[1:]:
+        folder = base / f"{config['bench']}_seed{seed}" / time
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "run").symlink_to(os.path.relpath(run.folder, folder))
+    publish_text(run.run_file, tomli_w.dumps({"config": config, "facts": facts}))
+    publish_text(run.manifest, "".join(json.dumps(unit.as_dict()) + "\n" for unit in units))
+    return run
+
+
+def _claim_time(folder: Path) -> str:
+    folder.mkdir(parents=True, exist_ok=True)
+    stamp = datetime.now().strftime(_TIME_FORMAT)
+    for suffix in ("", *(f"_{number}" for number in range(2, 1000))):
+        try:
+            (folder / f"{stamp}{suffix}").mkdir()
+        except FileExistsError:
+            continue
+        return f"{stamp}{suffix}"
+    raise HarnessError(f"a thousand runs began at {stamp} in {folder}, expected fewer")
+
+
+def _evaluation_folder(outputs: Path, agent: str) -> Path:
+    return outputs / "evaluation" / agent_folder_name(agent)
+
+
+def find_run(outputs: Path, config: dict[str, Any]) -> RunFolder | None:
+    """Return the newest run of a configuration, None if there is none."""
+    folder = _evaluation_folder(outputs, config["agent"]) / f"{config['bench']}_seed{config['seeds'][0]}"
+    for candidate in sorted(folder.glob("*/run.toml"), reverse=True, key=_age_key):
+        try:
+            found = tomllib.loads(candidate.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            # Not a run that this command could continue; `harness list` names such files.
+            continue
+        if found.get("config") == config:
+            return RunFolder(candidate.parent)
+    return None
+
+
+def _age_key(run_file: Path) -> tuple[str, int]:
+    stamp, number = run_file.parent.name[:19], run_file.parent.name[20:]
+    return stamp, int(number) if number.isdigit() else 1
+
+
+def open_run(folder: Path) -> RunFolder:
+    """Return the run that a folder belongs to: the folder of any of its seeds, or a link to it.
+
+    Raises:
+        ConfigError: there is no run there.
+    """
+    for candidate in (folder, folder / "run"):
+        if (candidate / "run.toml").is_file():
+            return RunFolder(candidate.resolve())
+    raise ConfigError(f"no run in {folder}, expected a folder with run.toml", hint="harness list shows the runs")
+
+
+def all_runs(outputs: Path) -> Iterator[RunFolder]:
+    """Yield the runs below the output folder, newest first."""
+    for run_file in sorted((outputs / "evaluation").glob("*/*/*/run.toml"), reverse=True, key=_age_key):
+        yield RunFolder(run_file.parent)
+
+
+def point_latest(outputs: Path, run: RunFolder) -> Path:
+    """Let ``outputs/evaluation/latest`` point to a run, in one rename; return the link."""
+    link = outputs / "evaluation" / "latest"
+    scratch = link.with_name(f".latest.{os.getpid()}")
+    scratch.unlink(missing_ok=True)
+    scratch.symlink_to(os.path.relpath(run.folder.resolve(), link.parent.resolve()))
+    scratch.replace(link)
+    return link

@@ -1,0 +1,54 @@
+"""What there is: suites, towns, agents and runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from harness.config import REPOSITORY, SUITES_DIR, data_folder, town_folders
+from harness.errors import HarnessError
+from harness.jobs.run_folder import RunFolder, all_runs
+from harness.suites import list_suites, list_towns, load_suite, resolve_routes
+
+NEWEST_RUNS = 20
+
+
+def catalogue(outputs: Path) -> dict[str, Any]:
+    """Return suites (with how many of their routes are there), towns, agents and the newest runs, JSON ready."""
+    data = data_folder()
+    suites = []
+    for name in list_suites(SUITES_DIR):
+        suite = load_suite(name, SUITES_DIR)
+        routes, _ = resolve_routes(suite, repository=REPOSITORY, data=data)
+        suites.append(
+            {
+                "name": name,
+                "title": suite.title,
+                "routes": suite.size,
+                "found": len(routes),
+                "rule_version": suite.rule_version,
+                "seeds": list(suite.seeds),
+            }
+        )
+    return {
+        "suites": suites,
+        "towns": list_towns(town_folders()),
+        "agents": ["expert", "constant", "path/to/file.py:ClassName"],
+        "runs": [_describe(run.folder) for run in list(all_runs(outputs))[:NEWEST_RUNS]],
+    }
+
+
+def _describe(folder: Path) -> dict[str, Any]:
+    run = RunFolder(folder)
+    try:
+        config, units = run.read_config()["config"], run.units()
+    except (HarnessError, KeyError) as error:
+        return {"run": str(folder), "state": f"unreadable: {error}"}
+    missing = len(run.missing(units))
+    return {
+        "run": str(folder),
+        "agent": config["agent"],
+        "bench": config["bench"],
+        "seeds": config["seeds"],
+        "state": "complete" if not missing else f"{len(units) - missing} of {len(units)} drives",
+    }

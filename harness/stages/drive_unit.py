@@ -1,0 +1,143 @@
+"""The job entry point: drive one unit against a running simulator and publish its result.
+
+Runs in a process of its own, because the client library aborts the process on some errors and its Traffic Manager
+lives as long as the process does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness import __version__
+from harness.datatypes.unit import Unit
+from harness.errors import HarnessError, RouteError, SimError
+from harness.jobs.publish import publish_json, read_json
+from harness.routes import read_routes
+
+if TYPE_CHECKING:
+    from harness.drive.rollout import DriveReport, Progress
+
+CLIENT_TIMEOUT_S = 30.0
+# Fields of a result file that hold wall-clock time; everything else is the same in every run of a unit.
+WALL_CLOCK_FIELDS = ("duration_system", "wall")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """The simulator to drive in.
+
+    Attributes:
+        label: what the result file calls it.
+    """
+
+    host: str
+    port: int
+    traffic_manager_port: int
+    label: str
+
+
+def drive_unit(unit_file: Path, result_file: Path, endpoint: Endpoint, progress_fd: int | None) -> None:
+    """Drive the unit that a file describes and publish its result.
+
+    Args:
+        progress_fd: open file descriptor that gets one JSON line per progress report, if any.
+
+    Raises:
+        HarnessError: the unit or its route cannot be read, or the simulator failed; no result is published then.
+    """
+    import carla
+
+    from harness.drive.agents import load_agent
+    from harness.drive.rollout import DriveRequest, drive_route
+
+    unit = read_unit(unit_file)
+    route = next((r for r in read_routes(Path(unit.route_file)) if r.route_id == unit.route_id), None)
+    if route is None:
+        raise RouteError(f"route {unit.route_id!r} is no longer in {unit.route_file}, expected the file of the plan")
+    client = carla.Client(endpoint.host, endpoint.port)
+    client.set_timeout(CLIENT_TIMEOUT_S)
+    version = _server_version(client, endpoint)
+    report = drive_route(
+        client,
+        DriveRequest(
+            route=route,
+            repetition=unit.repetition,
+            traffic_seed=unit.traffic_seed,
+            traffic_manager_port=endpoint.traffic_manager_port,
+            config=unit.config,
+        ),
+        lambda: load_agent(unit.agent),
+        _reporter(progress_fd),
+    )
+    publish_json(result_file, result_content(unit, report, f"{endpoint.label} {version}"))
+
+
+def read_unit(file: Path) -> Unit:
+    """Read a unit file.
+
+    Raises:
+        HarnessError: missing or malformed.
+    """
+    try:
+        return Unit(**read_json(file))
+    except TypeError as error:
+        raise HarnessError(f"cannot read {file}: {error}; expected the fields of a unit") from error
+
+
+def result_content(unit: Unit, report: DriveReport, simulator: str) -> dict[str, Any]:
+    """Return the result file of a unit: a Leaderboard checkpoint of one record, plus our own section.
+
+    Wall-clock time stands in `duration_system` and in `harness.wall` only.
+    """
+    from harness.metrics.checkpoint import checkpoint
+    from harness.metrics.lb20 import route_record
+
+    content = checkpoint([route_record(report.outcome, 0)], 1, stopped_by=report.outcome.failure)
+    wall_s = report.outcome.duration_wall_s
+    content["harness"] = {
+        "schema": 1,
+        "version": __version__,
+        "rule_version": unit.rule_version,
+        "suite": unit.suite,
+        "route": unit.route,
+        "town": unit.town,
+        "seed": unit.seed,
+        "repetition": unit.repetition,
+        "traffic_seed": unit.traffic_seed,
+        "agent": unit.agent,
+        "agent_sha256": unit.agent_sha256,
+        "simulator": simulator,
+        "failure_detail": report.failure_detail,
+        "scenarios_not_built": report.not_built_scenarios,
+        "ticks": report.ticks,
+        "traffic_vehicles": report.traffic_vehicles,
+        "trajectory_sha256": report.trajectory_sha256,
+        "wall": {
+            "duration_s": round(wall_s, 3),
+            "simulated_per_wall": round(report.outcome.duration_sim_s / wall_s, 2) if wall_s > 0.0 else 0.0,
+        },
+    }
+    return content
+
+
+def _server_version(client: Any, endpoint: Endpoint) -> str:
+    try:
+        return str(client.get_server_version())
+    except RuntimeError as error:
+        raise SimError(f"no CARLA server answers at {endpoint.host}:{endpoint.port}: {error}") from error
+
+
+def _reporter(progress_fd: int | None) -> Callable[[Progress], None]:
+    if progress_fd is None:
+        return lambda progress: None
+
+    def report(progress: Progress) -> None:
+        line = json.dumps({"percent": progress.percent, "sim_s": round(progress.sim_s, 2)}) + "\n"
+        os.write(progress_fd, line.encode())
+
+    return report

@@ -1,0 +1,165 @@
+"""What an evaluation consists of: suite, seeds and agent become units; nothing is written, nothing heavy imported."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import platform
+import subprocess
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from harness import __version__
+from harness.config import REPOSITORY, SUITES_DIR, data_folder, town_folders
+from harness.datatypes.route import Route
+from harness.datatypes.unit import Unit
+from harness.errors import ConfigError, RouteError
+from harness.suites import NotRunnable, Suite, load_suite, resolve_routes, select, split_by_town, traffic_seed
+
+RULE_VERSIONS = ("lb20",)
+EMBEDDED = "embedded"
+LATEST_CLIENT = "0.9.16"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationPlan:
+    """What would be driven.
+
+    Attributes:
+        units: in the order of suite and seeds.
+        not_runnable: routes that cannot be driven, with the reason.
+        routes: by file stem.
+        config: resolved configuration, by which a run is recognised.
+        facts: versions, for the record.
+    """
+
+    suite: Suite
+    units: list[Unit]
+    not_runnable: list[NotRunnable]
+    routes: dict[str, Route]
+    config: dict[str, Any]
+    facts: dict[str, Any]
+
+    def scenario_counts(self, route: str) -> dict[str, int]:
+        """Return how many scenarios of each type a route asks for."""
+        return dict(sorted(Counter(scenario.type for scenario in self.routes[route].scenarios).items()))
+
+
+def plan_evaluation(
+    *,
+    bench: str,
+    only: Sequence[str],
+    seeds: Sequence[int],
+    agent: str,
+    agent_config: str,
+    sim: str,
+    maps: tuple[Path, ...] = (),
+) -> EvaluationPlan:
+    """Plan an evaluation.
+
+    Args:
+        only: file stems or ids of the routes; all if empty.
+        seeds: the suite's own if empty.
+        sim: ``embedded`` or ``host:port``.
+
+    Raises:
+        RouteError: unknown suite or route, or not one route can be driven.
+        ConfigError: the suite's rules are not in this version, or a seed is named twice.
+    """
+    suite = select(load_suite(bench, SUITES_DIR), only)
+    if suite.rule_version not in RULE_VERSIONS:
+        raise ConfigError(
+            f"suite {bench!r} is scored by rules {suite.rule_version!r}, this version has {', '.join(RULE_VERSIONS)}",
+            hint="harness list shows the suites and their rules",
+        )
+    seeds = list(seeds) or list(suite.seeds)
+    if len(set(seeds)) != len(seeds):
+        raise ConfigError(f"seeds {', '.join(map(str, seeds))} name one twice, expected distinct numbers")
+    routes, problems = resolve_routes(suite, repository=REPOSITORY, data=data_folder())
+    if sim == EMBEDDED:
+        routes, without_town = split_by_town(routes, town_folders(maps))
+        problems += without_town
+    if not routes:
+        raise RouteError(
+            f"none of the {len(suite.routes)} routes of suite {bench!r} can be driven: "
+            f"{problems[0].route_name}: {problems[0].reason}",
+            hint="make eval HARNESS_DATA=/path/to/data"
+            if suite.source == "data"
+            else "harness list shows suites and towns",
+        )
+    agent_sha256 = _agent_sha256(agent)
+    units = [_unit(suite, route, seed, agent, agent_sha256, agent_config) for seed in seeds for route in routes]
+    return EvaluationPlan(
+        suite=suite,
+        units=units,
+        not_runnable=problems,
+        routes={route.file.stem: route for route in routes},
+        config={
+            "bench": suite.name,
+            "set_version": suite.set_version,
+            "rule_version": suite.rule_version,
+            "routes": [route.stem for route in suite.routes],
+            "seeds": list(seeds),
+            "agent": agent,
+            "agent_sha256": agent_sha256,
+            "agent_config": agent_config,
+            "sim": sim,
+            "version": __version__,
+            "commit": _commit(),
+        },
+        facts={
+            "python": platform.python_version(),
+            "machine": platform.node(),
+            "carla_client": LATEST_CLIENT,
+            "created": datetime.now().astimezone().isoformat(timespec="seconds"),
+        },
+    )
+
+
+def _unit(suite: Suite, route: Route, seed: int, agent: str, agent_sha256: str, agent_config: str) -> Unit:
+    return Unit(
+        suite=suite.name,
+        rule_version=suite.rule_version,
+        route=route.file.stem,
+        route_id=route.route_id,
+        route_file=str(route.file.resolve()),
+        town=route.town,
+        repetition=0,
+        seed=seed,
+        traffic_seed=traffic_seed(suite, route, seed),
+        agent=agent,
+        agent_sha256=agent_sha256,
+        config=agent_config,
+    )
+
+
+def route_cost_m(route: Route) -> float:
+    """Return the length of the line through a route's points [m]: what longer routes are recognised by."""
+    points = [(point.x, point.y) for point in route.keypoints]
+    return sum(math.dist(first, second) for first, second in pairwise(points))
+
+
+def _agent_sha256(agent: str) -> str:
+    path = Path(agent.partition(":")[0])
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.suffix == ".py" and path.is_file() else ""
+
+
+def _commit() -> str:
+    """Return the commit of this checkout, with a mark if files differ from it; empty outside a checkout."""
+    try:
+        head = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return head.stdout.strip()

@@ -1,0 +1,72 @@
+"""Sample routes in a town."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from harness.datatypes.route import Route
+from harness.errors import RouteError
+from harness.routes import read_routes, write_routes
+from harness.stages.simulate import read_opendrive
+from harness.suites import find_town, list_towns
+
+
+def sample(
+    *,
+    town: str,
+    count: int,
+    seed: int,
+    length_range_m: tuple[float, float],
+    avoid: Sequence[Path],
+    folders: Sequence[Path],
+) -> list[Route]:
+    """Return routes that cover the junctions of a town.
+
+    Args:
+        avoid: route files, or folders with some, whose starts and goals are kept clear of.
+        folders: where the town is looked for.
+
+    Raises:
+        RouteError: the town is unknown, or it has no room for so many routes.
+    """
+    import carla
+
+    from harness.drive.route_sampler import sample_routes
+
+    file = find_town(town, folders)
+    if file is None:
+        raise RouteError(
+            f"town {town!r} not found (has {', '.join(list_towns(folders)) or 'none'})",
+            hint="harness routes sample --maps DIR",
+        )
+    taken = [route for path in avoid for route in _routes_in(path)]
+    carla_map = carla.Map(town, read_opendrive(file))
+    return sample_routes(carla_map, town=town, count=count, seed=seed, length_range_m=length_range_m, avoid=taken)
+
+
+def _routes_in(path: Path) -> list[Route]:
+    files = sorted(path.glob("*.xml")) if path.is_dir() else [path]
+    return [route for file in files for route in read_routes(file)]
+
+
+def write_one_per_file(routes: Sequence[Route], folder: Path, *, replaces: bool) -> list[Path]:
+    """Write each route to a file of its own, 01.xml with the id 1 and so on.
+
+    Raises:
+        RouteError: the folder holds route files already and `replaces` is False.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    present = sorted(folder.glob("*.xml"))
+    if present and not replaces:
+        raise RouteError(
+            f"{folder} holds {len(present)} route files, expected an empty folder", hint="--force replaces them"
+        )
+    for file in present:
+        file.unlink()
+    width = max(2, len(str(len(routes))))
+    files = [folder / f"{number:0{width}d}.xml" for number in range(1, len(routes) + 1)]
+    for number, (route, file) in enumerate(zip(routes, files, strict=True), start=1):
+        write_routes([replace(route, route_id=str(number))], file)
+    return files

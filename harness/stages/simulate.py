@@ -1,0 +1,84 @@
+"""Serve the embedded simulator."""
+
+from __future__ import annotations
+
+import gzip
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from harness.errors import RouteError, SimError
+from harness.sim.server import SimulatorServer, run_server
+from harness.sim.simulation import Simulation, TownShelf
+from harness.sim.world.town import Town, build_town
+from harness.suites import find_town, list_towns
+
+# Towns kept in memory; workers of one suite go back and forth between a few.
+_KEPT_TOWNS = 3
+
+
+def town_shelf(folders: Sequence[Path]) -> TownShelf:
+    """Return what loads the towns of some folders, the last few kept in memory."""
+    kept: dict[str, Town] = {}
+
+    def load(name: str) -> Town:
+        if name not in kept:
+            file = find_town(name, folders)
+            if file is None:
+                raise SimError(f"Map '{name}' not found")
+            kept[name] = build_town(name, read_opendrive(file))
+            while len(kept) > _KEPT_TOWNS:
+                del kept[next(iter(kept))]
+        return kept[name]
+
+    return TownShelf(load=load, names=lambda: list_towns(folders))
+
+
+def read_opendrive(file: Path) -> str:
+    """Return the text of a town file, plain or compressed.
+
+    Raises:
+        RouteError: it cannot be read.
+    """
+    try:
+        data = file.read_bytes()
+        return (gzip.decompress(data) if file.suffix == ".gz" else data).decode("utf-8")
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise RouteError(f"town file {file} cannot be read: {error}; expected OpenDRIVE, plain or gzip") from error
+
+
+def serve(
+    *,
+    host: str,
+    port: int,
+    town: str,
+    folders: Sequence[Path],
+    resets_between_clients: bool,
+    on_ready: Callable[[str], None],
+) -> None:
+    """Serve a town until interrupted.
+
+    Args:
+        port: of the calls; the streaming port is the next one.
+        on_ready: called with a sentence for the user once clients can connect.
+
+    Raises:
+        RouteError: the town is in none of the folders.
+        SimError: a port is taken, or the town cannot be read.
+    """
+    if find_town(town, folders) is None:
+        known = ", ".join(list_towns(folders)) or "none"
+        raise RouteError(f"town {town!r} not found (has {known})", hint=f"harness simulator --town {town} --maps DIR")
+    shelf = town_shelf(folders)
+    server = SimulatorServer(
+        lambda stream_port: Simulation(shelf, town, stream_port=stream_port, wall_clock_s=time.time),
+        resets_between_clients=resets_between_clients,
+    )
+    run_server(
+        server,
+        host,
+        port,
+        port + 1,
+        lambda rpc_port: on_ready(f"{town} is served on {host}:{rpc_port} (streams on {rpc_port + 1}); Ctrl-C ends it"),
+    )

@@ -1,0 +1,95 @@
+"""Start, probe, restart and end one simulator process."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgpack
+
+from harness.errors import SimError
+from harness.jobs.processes import end, harness_command, last_lines, start
+
+START_LIMIT_S = 60.0
+PROBE_LIMIT_S = 2.0
+
+
+def probe_version(host: str, port: int, limit_s: float = PROBE_LIMIT_S) -> str | None:
+    """Return the version that a CARLA server at an address answers, None if none answers in time."""
+    try:
+        with socket.create_connection((host, port), limit_s) as connection:
+            connection.settimeout(limit_s)
+            connection.sendall(msgpack.packb([0, 1, "version", [[False]]]))
+            unpacker = msgpack.Unpacker()
+            while data := connection.recv(4096):
+                unpacker.feed(data)
+                for message in unpacker:
+                    match message:
+                        case [1, 1, None, [[1, str(version)]]]:
+                            return version
+                        case _:
+                            return None
+    except (OSError, ValueError, msgpack.UnpackException):
+        return None
+    return None
+
+
+class EmbeddedSimulator:
+    """One embedded simulator on a port, kept warm across routes.
+
+    Args:
+        port: RPC port; the streaming port is the next one.
+        maps: folders with towns.
+        log: file that gets its output.
+    """
+
+    def __init__(self, port: int, maps: Sequence[Path], log: Path) -> None:
+        self.port = port
+        self._maps = list(maps)
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def ensure_running(self, town: str) -> None:
+        """Start the simulator unless it answers.
+
+        Args:
+            town: to begin with; clients load others as they need.
+
+        Raises:
+            SimError: it does not answer within the limit, or ends at once; the message ends with its last words.
+        """
+        if self._process is not None:
+            if self._process.poll() is None and probe_version("127.0.0.1", self.port) is not None:
+                return
+            self.stop()
+        command = harness_command("simulator", "--port", str(self.port), "--town", town, "--reset-between-clients")
+        for folder in self._maps:
+            command += ["--maps", str(folder)]
+        self._process = start([*command, "--parent", str(os.getpid())], self._log)
+        self._wait_until_ready(self._process)
+
+    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
+        deadline_s = time.monotonic() + START_LIMIT_S
+        while time.monotonic() < deadline_s:
+            if process.poll() is not None:
+                raise SimError(
+                    f"the simulator ended with code {process.returncode} at its start: {last_lines(self._log, 3)}",
+                    hint=f"see {self._log}",
+                )
+            if probe_version("127.0.0.1", self.port, 0.5) is not None:
+                return
+            time.sleep(0.05)
+        self.stop()
+        raise SimError(
+            f"no answer from 127.0.0.1:{self.port} within {START_LIMIT_S:.0f} s of the start", hint=f"see {self._log}"
+        )
+
+    def stop(self) -> None:
+        """End the process and its children."""
+        if self._process is not None:
+            end(self._process)
+            self._process = None
