@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from harness.sim.wire.schema import (
+from harness.sim.wire.messages import (
     Actor,
     ActorAttribute,
     ActorAttributeValue,

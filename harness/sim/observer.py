@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.sim.wire.schema import OBSERVER_RECORD, ActorState
-from harness.sim.world.world import World
+from harness.sim.wire.messages import ActorState, LightState
+from harness.sim.wire.schema import OBSERVER_RECORD
+from harness.sim.world.world import FIRST_SIGNAL_ROW, World
 
 
 def observe(world: World) -> NDArray[Any]:
@@ -36,24 +37,21 @@ def _observe_vehicles(world: World, records: NDArray[Any]) -> None:
     light = table.light_index[rows]
     governed = light >= 0
     records["at_light"][rows] = governed
-    # CARLA reports green to a vehicle that no light governs.
-    records["light_state"][rows] = 2
+    # CARLA reports green to a vehicle that no light governs, and red to one that a stop or yield sign holds.
+    records["light_state"][rows] = np.where(table.must_yield[rows], LightState.RED, LightState.GREEN)
     if governed.any():
         at, light = rows[governed], light[governed]
         records["light_state"][at] = world.lights.state[light]
-        records["light_id"][at] = np.asarray(world.light_ids, np.uint32)[light]
+        records["light_id"][at] = table.ids[FIRST_SIGNAL_ROW + light]
 
 
 def _observe_signals(world: World, records: NDArray[Any]) -> None:
     """Lights and signs come right behind the spectator in the table: town actors are never removed."""
-    first, count = 1, len(world.light_ids)
-    lights = records[first : first + count]
-    if count:
-        lights["signal_id"] = [signal.signal_id.encode()[:31] for signal in world.town.lights]
-        lights["signal_times_s"] = [world.lights.times_s(k) for k in range(count)]
-        lights["signal_elapsed_s"] = world.lights.elapsed_s
-        lights["signal_frozen"] = [world.lights.is_light_frozen(k) for k in range(count)]
-        lights["signal_state"] = world.lights.state
-    signs = records[first + count : first + count + len(world.sign_ids)]
-    if len(signs):
-        signs["signal_id"] = [signal.signal_id.encode()[:31] for signal in world.town.signs]
+    count = len(world.light_ids)
+    signals = records[FIRST_SIGNAL_ROW : FIRST_SIGNAL_ROW + count + len(world.sign_ids)]
+    signals["signal_id"] = world.signal_names
+    lights = signals[:count]
+    lights["signal_times_s"] = world.lights.times_s
+    lights["signal_elapsed_s"] = world.lights.elapsed_s
+    lights["signal_frozen"] = world.lights.frozen
+    lights["signal_state"] = world.lights.state

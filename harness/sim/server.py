@@ -1,9 +1,9 @@
 """The sockets around the simulation: one thread, one event loop, an RPC port and a streaming port.
 
-Everything that happens to the world happens inside a call, in the order in which calls arrive; in synchronous mode
-the world
-steps inside `tick_cue`, and the frame is on its way before the answer is. Subscribers that stop reading are cut off
-when `MAX_BACKLOG_BYTES` wait for them, so memory stays bounded.
+Everything that happens to the world happens inside a call, in the order in which calls arrive; in synchronous mode the
+world steps inside `tick_cue`, and the frame is on its way before the answer is. Memory stays bounded: a client that
+does not read its answers is not listened to until it does, and a subscriber that stops reading is cut off when
+`MAX_BACKLOG_BYTES` wait for it.
 """
 
 from __future__ import annotations
@@ -28,20 +28,38 @@ from harness.sim.wire.rpc import (
     failure,
     success,
 )
+from harness.sim.wire.schema import Method
 from harness.sim.wire.stream import SUBSCRIBE_BYTES, decode_subscription
+from harness.sim.world.town import Town
 
 log = logging.getLogger(__name__)
 
 MAX_BACKLOG_BYTES = 64 * 1024 * 1024
-_VOID_METHODS_PREFIXES = ("set_actor", "apply_control", "set_vehicle", "set_traffic", "freeze", "reset", "load_new")
+# What a client does once `load_new_episode` has been answered: it lets go of the old episode, introduces itself anew
+# and waits for the episode to change. As with CARLA, whose level takes a while to open, that change must come after: a
+# Traffic Manager in the client is told by it, and crashes the client if it comes while the old episode is let go.
+_ARRIVAL = frozenset({"observer", "query_lights_state"})
+# Other clients of the protocol may do otherwise.
+_ARRIVAL_LIMIT_S = 0.25
+# From the last of these calls until it waits for the change; a change that it misses costs it 50 ms.
+_ARRIVED_S = 0.003
+# Calls are logged once each; a client that makes names up must not fill the log.
+_MOST_LOGGED_CALLS = 200
+_INTERNAL_ERROR = "internal error of the simulator; its log has the traceback"
 
 
 class _RpcConnection(asyncio.Protocol):
-    """One client's RPC connection."""
+    """One client's RPC connection.
+
+    Attributes:
+        traffic_manager_ports: registered over this connection; they end with it.
+    """
 
     def __init__(self, server: SimulatorServer) -> None:
         self._server = server
         self._reader = RequestReader()
+        self._is_writable = True
+        self.traffic_manager_ports: set[int] = set()
         self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -53,13 +71,36 @@ class _RpcConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             self._reader.receive(data)
-            for request in self._reader.requests():
-                answer = self._server.answer(request)
+        except WireError as error:
+            self._refuse_peer(error)
+        self._answer_requests()
+
+    def pause_writing(self) -> None:
+        self._is_writable = False
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._is_writable = True
+        self._answer_requests()
+        if self._is_writable and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def _answer_requests(self) -> None:
+        """Answer what has arrived, as long as the peer takes the answers and still listens."""
+        try:
+            while self._is_writable and not self.transport.is_closing():
+                request = self._reader.next_request()
+                if request is None:
+                    return
+                answer = self._server.answer(request, self)
                 if answer is not None:
                     self.transport.write(answer)
         except WireError as error:
-            log.warning("closing an RPC connection: %s", error.message)
-            self.transport.abort()
+            self._refuse_peer(error)
+
+    def _refuse_peer(self, error: WireError) -> None:
+        log.warning("closing an RPC connection: %s", error.message)
+        self.transport.abort()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._server.client_disconnected(self)
@@ -122,7 +163,8 @@ class SimulatorServer:
         self._connections: set[_RpcConnection] = set()
         self._subscribers: dict[int, list[_Subscription]] = {}
         self._is_dirty = False
-        self._refused: set[str] = set()
+        self._awaited: set[str] = set()
+        self._complaints: set[tuple[str, bool]] = set()
         self.simulation: Simulation
 
     async def serve(self, host: str, rpc_port: int, stream_port: int, on_ready: Callable[[int], None]) -> None:
@@ -150,47 +192,89 @@ class SimulatorServer:
             await asyncio.sleep(max(delta_s - (time.monotonic() - last_s), 0.001))
             now_s = time.monotonic()
             if not self.simulation.settings.synchronous_mode and self._connections:
-                self.simulation.tick(now_s - last_s)
+                try:
+                    self.simulation.tick(now_s - last_s)
+                except Exception:
+                    self._log_once("the tick in asynchronous mode", "failed inside the simulator", with_traceback=True)
                 self._deliver()
             last_s = now_s
 
     # --- RPC ---------------------------------------------------------------------------------------------------------
 
-    def answer(self, request: Request) -> bytes | None:
+    def answer(self, request: Request, connection: _RpcConnection) -> bytes | None:
         """Carry out a request and return the bytes of its response; None for calls that expect none."""
         method = self.simulation.schema.methods.get(request.method)
         if method is None:
-            self._log_once(request.method, "is not built in this simulator")
-            return _unless_asynchronous(
-                request, lambda: encode_call_error(request.message_id, f"unknown method: {request.method}")
-            )
-        self._is_dirty = self._is_dirty or request.method not in ("version", "get_episode_info")
-        try:
-            result = HANDLERS[request.method](self.simulation, *decode_arguments(request, method))
-        except WireError as error:
-            self._log_once(request.method, f"was refused: {error.message}")
-            refusal = error.message
-            return _unless_asynchronous(request, lambda: encode_call_error(request.message_id, refusal))
-        except SimError as error:
-            is_void = request.method.startswith(_VOID_METHODS_PREFIXES)
-            refused = failure(error.message, is_void=is_void)
-            return _unless_asynchronous(request, lambda: encode_response(request.message_id, refused))
-        self._deliver()
-        wrapped = success(result) if method.is_wrapped else result
-        return _unless_asynchronous(request, lambda: encode_response(request.message_id, wrapped))
+            self._log_once(f"call {request.method[:80]}", "is not built in this simulator")
+            answer = encode_call_error(request.message_id, f"unknown method: {request.method[:80]}")
+        else:
+            self._is_dirty = self._is_dirty or request.method not in ("version", "get_episode_info")
+            answer = self._call(request, method, connection)
+            self._deliver()
+            if request.method in ("load_new_episode", "query_lights_state"):
+                self._follow_arrival(request.method)
+        return None if request.is_asynchronous else answer
 
-    def _log_once(self, method: str, what: str) -> None:
-        if method not in self._refused:
-            self._refused.add(method)
-            log.warning("call %s %s (said once)", method[:80], what)
+    def _call(self, request: Request, method: Method, connection: _RpcConnection) -> bytes:
+        try:
+            arguments = decode_arguments(request, method)
+            result = HANDLERS[request.method](self.simulation, *arguments)
+            if request.method == "add_traffic_manager_running" and result:
+                connection.traffic_manager_ports.add(arguments[0].port)
+            wrapped = success(result, is_void=method.is_void) if method.is_wrapped else result
+            return encode_response(request.message_id, wrapped)
+        except WireError as error:
+            self._log_once(f"call {request.method}", f"was refused: {error.message}")
+            return encode_call_error(request.message_id, error.message)
+        except SimError as error:
+            return encode_response(request.message_id, failure(error.message, is_void=method.is_void))
+        except Exception:
+            self._log_once(f"call {request.method}", "failed inside the simulator", with_traceback=True)
+            if not method.is_wrapped:
+                return encode_call_error(request.message_id, _INTERNAL_ERROR)
+            return encode_response(request.message_id, failure(_INTERNAL_ERROR, is_void=method.is_void))
+
+    def _log_once(self, subject: str, what: str, *, with_traceback: bool = False) -> None:
+        """Log a complaint; of each kind only the first."""
+        if (subject, with_traceback) in self._complaints:
+            return
+        if with_traceback or len(self._complaints) < _MOST_LOGGED_CALLS:
+            self._complaints.add((subject, with_traceback))
+            log.warning("%s %s (said once)", subject, what, exc_info=with_traceback)
+
+    # --- change of episode -------------------------------------------------------------------------------------------
+
+    def _follow_arrival(self, what: str) -> None:
+        """Begin the prepared episode once the client that asked for it has done all of `_ARRIVAL`."""
+        town = self.simulation.prepared_town
+        if town is None:
+            return
+        loop = asyncio.get_running_loop()
+        if what == "load_new_episode":
+            self._awaited = set(_ARRIVAL)
+            loop.call_later(_ARRIVAL_LIMIT_S, self._begin_episode, town)
+        elif what in self._awaited:
+            self._awaited.discard(what)
+            if not self._awaited:
+                loop.call_later(_ARRIVED_S, self._begin_episode, town)
+
+    def _begin_episode(self, town: Town) -> None:
+        if self.simulation.prepared_town is town:
+            self.simulation.begin_episode()
+            self._deliver()
 
     # --- clients come and go -----------------------------------------------------------------------------------------
 
     def client_connected(self, connection: _RpcConnection) -> None:
-        """Note a new client; clients whose process has ended count as gone even if the loop has not noticed."""
-        for other in [other for other in self._connections if other.is_hung_up()]:
-            other.transport.abort()
-            self.client_disconnected(other)
+        """Note a new client.
+
+        If it is to find the world as after start-up, clients whose process has ended count as gone already, even if the
+        loop has not come to notice.
+        """
+        if self._resets_between_clients:
+            for other in [other for other in self._connections if other.is_hung_up()]:
+                other.transport.abort()
+                self.client_disconnected(other)
         self._connections.add(connection)
 
     def client_disconnected(self, connection: _RpcConnection) -> None:
@@ -198,6 +282,9 @@ class SimulatorServer:
         if connection not in self._connections:
             return
         self._connections.discard(connection)
+        for port in connection.traffic_manager_ports:
+            # It ran in that client; whoever asks next must not be sent to it.
+            self.simulation.traffic_managers.pop(port, None)
         if not self._connections and self._resets_between_clients and self._is_dirty:
             for subscribers in self._subscribers.values():
                 for subscription in list(subscribers):
@@ -214,22 +301,21 @@ class SimulatorServer:
         self._subscribers.setdefault(subscription.stream_id, []).append(subscription)
         if subscription.stream_id == OBSERVER_STREAM_ID:
             subscription.send(self.simulation.observer_message().data)
+            self._follow_arrival("observer")
 
     def unsubscribe(self, subscription: _Subscription) -> None:
         """Remove a subscriber."""
         subscribers = self._subscribers.get(subscription.stream_id or 0, [])
         if subscription in subscribers:
             subscribers.remove(subscription)
+            if not subscribers:
+                del self._subscribers[subscription.stream_id or 0]
 
     def _deliver(self) -> None:
         for message in self.simulation.outbox:
             for subscription in self._subscribers.get(message.stream_id, ()):
                 subscription.send(message.data)
         self.simulation.outbox.clear()
-
-
-def _unless_asynchronous(request: Request, encode: Callable[[], bytes]) -> bytes | None:
-    return None if request.is_asynchronous else encode()
 
 
 def _set_nodelay(transport: asyncio.Transport) -> None:

@@ -12,11 +12,13 @@ from typing import NamedTuple
 from harness.errors import SimError
 from harness.sim.describe import actor_message
 from harness.sim.observer import observe
-from harness.sim.wire.schema import SCHEMAS, WORLD_OBSERVER, EpisodeSettings, Schema, Vector3D
+from harness.sim.wire.messages import EpisodeSettings, Vector3D
+from harness.sim.wire.schema import SCHEMAS, WORLD_OBSERVER, Schema
 from harness.sim.wire.stream import encode_collision, encode_frame, encode_observer
 from harness.sim.world.actors import POSE
+from harness.sim.world.impacts import Collision
 from harness.sim.world.town import Town
-from harness.sim.world.world import Collision, World
+from harness.sim.world.world import World
 
 OBSERVER_STREAM_ID = 1
 DEFAULT_SETTINGS = EpisodeSettings(
@@ -32,11 +34,13 @@ DEFAULT_SETTINGS = EpisodeSettings(
     actor_active_distance=2000.0,
     spectator_as_ego=True,
 )
+# Tick lengths that make sense to the vehicle model; beyond, a client gets an error instead of another length.
+MIN_DELTA_S, MAX_DELTA_S = 1e-4, 0.2
 # Tick length while nobody set one; CARLA uses the time the last frame took.
 DEFAULT_DELTA_S = 0.05
-MAX_DELTA_S = 0.2
 # Ids of an episode start at a multiple of this, whatever towns were loaded before: results never depend on them.
 _ACTOR_IDS_PER_EPISODE = 100_000
+_LONGEST_TOWN_NAME = 100
 
 
 class StreamMessage(NamedTuple):
@@ -67,6 +71,7 @@ class Simulation:
         settings: of the episode, in the client's layout.
         traffic_managers: port -> address that a client registered.
         outbox: messages to stream, oldest first; the server empties it.
+        prepared_town: of the episode that a client has asked for and that has not begun, or None.
     """
 
     def __init__(
@@ -85,22 +90,45 @@ class Simulation:
         self.settings = DEFAULT_SETTINGS
         self.traffic_managers: dict[int, str] = {}
         self.outbox.clear()
+        self.prepared_town: Town | None = None
         town = self.shelf.load(self._first_town_name)
         self.world = World(town, episode_id=1, first_actor_id=1, frame=1)
 
-    def load_town(self, name: str, *, reset_settings: bool) -> None:
-        """Begin a new episode in a town; an empty name means the current one.
+    def set_settings(self, settings: EpisodeSettings) -> None:
+        """Take over settings; a tick length of zero or less means none.
+
+        Raises:
+            SimError: the tick length is not one this simulator can step by; the old settings stay.
+        """
+        delta_s = settings.fixed_delta_seconds
+        if delta_s is not None and delta_s <= 0.0:
+            settings = settings._replace(fixed_delta_seconds=None)
+        elif delta_s is not None and not MIN_DELTA_S <= delta_s <= MAX_DELTA_S:
+            raise SimError(f"fixed_delta_seconds is {delta_s:g}, expected {MIN_DELTA_S:g} to {MAX_DELTA_S:g}")
+        self.settings = settings
+
+    def prepare_town(self, name: str, *, reset_settings: bool) -> None:
+        """Load a town for the next episode, which `begin_episode` begins; an empty name means the current town.
 
         Raises:
             SimError: the town is unknown or cannot be read; the old episode goes on.
         """
         wanted = name.rsplit("/", 1)[-1] or self.world.town.name
+        if len(wanted) > _LONGEST_TOWN_NAME:
+            raise SimError(f"Map '{wanted[:_LONGEST_TOWN_NAME]}...' not found")
         town = self.shelf.load(wanted)
+        self.prepared_town = town
+        if reset_settings:
+            # At once, as CARLA does: a client that still found synchronous mode would tick while it arrives.
+            self.settings = DEFAULT_SETTINGS
+
+    def begin_episode(self) -> None:
+        """Begin a new episode in the prepared town; actors of the old one are gone, frames go on counting."""
+        assert self.prepared_town is not None
+        town, self.prepared_town = self.prepared_town, None
         old = self.world
         first_id = (old.next_actor_id // _ACTOR_IDS_PER_EPISODE + 1) * _ACTOR_IDS_PER_EPISODE + 1
         self.world = World(town, episode_id=old.episode_id + 1, first_actor_id=first_id, frame=old.frame + 1)
-        if reset_settings:
-            self.settings = DEFAULT_SETTINGS
         # Clients poll for a state of the new episode, in synchronous mode too.
         self.outbox.append(self.observer_message())
 
@@ -114,7 +142,7 @@ class Simulation:
             The number of the frame that was produced.
         """
         delta_s = self.settings.fixed_delta_seconds or measured_delta_s
-        collisions = self.world.step(min(max(delta_s, 1e-4), MAX_DELTA_S))
+        collisions = self.world.step(min(max(delta_s, MIN_DELTA_S), MAX_DELTA_S))
         # Sensors first: whoever has seen the new frame has had the chance to see its events.
         for collision in collisions:
             self._queue_collision(collision)

@@ -1,6 +1,6 @@
 """What each remote call does to the simulation; one function per call, named as on the wire.
 
-A function takes the simulation and the decoded arguments, returns the bare result (`VOID` for calls without one) and
+A function takes the simulation and the decoded arguments, returns the bare result (nothing for void calls) and
 raises SimError with the text that the client shows.
 """
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from harness.errors import SimError
 from harness.sim.describe import actor_message, bounding_box
 from harness.sim.simulation import Simulation
-from harness.sim.wire.rpc import VOID
-from harness.sim.wire.schema import Actor, ActorDescription, BoundingBox, Rotation, Transform, Vector3D
+from harness.sim.wire.messages import Actor, ActorDescription, BoundingBox, Rotation, Transform, Vector3D
 from harness.sim.world.actors import VELOCITY, Kind
 
 _ZERO = Vector3D(0.0, 0.0, 0.0)
@@ -20,7 +17,8 @@ def get_spectator(simulation: Simulation) -> Actor:
 
 def get_actors_by_id(simulation: Simulation, actor_ids: list[int]) -> list[Actor]:
     known = simulation.world.table.info
-    return [actor_message(known[actor_id], simulation.stream_port) for actor_id in actor_ids if actor_id in known]
+    wanted = dict.fromkeys(actor_ids)
+    return [actor_message(known[actor_id], simulation.stream_port) for actor_id in wanted if actor_id in known]
 
 
 def spawn_actor(simulation: Simulation, description: ActorDescription, transform: Transform) -> Actor:
@@ -38,6 +36,8 @@ def spawn_actor_with_parent(
     socket_name: str,
 ) -> Actor:
     """Spawn an attached actor; every attachment is rigid here: nothing has springs or sockets."""
+    if parent_id not in simulation.world.table.info:
+        raise SimError(f"unable to attach actor: parent actor not found. Actor Id: {parent_id}")
     attributes = {attribute.id: attribute.value for attribute in description.attributes}
     pose = (*transform.location, *transform.rotation)
     info = simulation.world.spawn(description.type_id, attributes, pose, parent_id=parent_id)
@@ -56,31 +56,28 @@ def get_actor_bounding_box(simulation: Simulation, actor_id: int) -> BoundingBox
     return bounding_box(info) if info else BoundingBox(_ZERO, _ZERO, Rotation(0.0, 0.0, 0.0), 0)
 
 
-def set_actor_location(simulation: Simulation, actor_id: int, location: Vector3D) -> Any:
+def set_actor_location(simulation: Simulation, actor_id: int, location: Vector3D) -> None:
     row = simulation.find_row(actor_id, "set_actor_location")
     _, _, _, pitch, yaw, roll = simulation.world.table.kin[row, :6].tolist()
     simulation.world.set_pose(row, (*location, pitch, yaw, roll))
-    return VOID
 
 
-def set_actor_transform(simulation: Simulation, actor_id: int, transform: Transform) -> Any:
+def set_actor_transform(simulation: Simulation, actor_id: int, transform: Transform) -> None:
     row = simulation.find_row(actor_id, "set_actor_transform")
     simulation.world.set_pose(row, (*transform.location, *transform.rotation))
-    return VOID
 
 
-def set_actor_target_velocity(simulation: Simulation, actor_id: int, velocity: Vector3D) -> Any:
-    simulation.world.set_velocity(simulation.find_row(actor_id, "set_actor_target_velocity"), velocity)
-    return VOID
+def set_actor_target_velocity(simulation: Simulation, actor_id: int, velocity: Vector3D) -> None:
+    row = simulation.find_row(actor_id, "set_actor_target_velocity")
+    simulation.world.table.set_velocity(row, velocity)
 
 
-def set_actor_target_angular_velocity(simulation: Simulation, actor_id: int, velocity: Vector3D) -> Any:
+def set_actor_target_angular_velocity(simulation: Simulation, actor_id: int, velocity: Vector3D) -> None:
     row = simulation.find_row(actor_id, "set_actor_target_angular_velocity")
     simulation.world.set_angular_velocity(row, velocity)
-    return VOID
 
 
-def set_actor_simulate_physics(simulation: Simulation, actor_id: int, is_enabled: bool) -> Any:
+def set_actor_simulate_physics(simulation: Simulation, actor_id: int, is_enabled: bool) -> None:
     """Switch physics of a vehicle; without effect on anything else and on unknown ids.
 
     The Traffic Manager calls this while it registers a vehicle, and an error would abort the client.
@@ -90,11 +87,9 @@ def set_actor_simulate_physics(simulation: Simulation, actor_id: int, is_enabled
     if row is not None and table.kind[row] == Kind.VEHICLE:
         table.simulates_physics[row] = is_enabled
         if is_enabled:
-            simulation.world.set_velocity(row, table.kin[row, VELOCITY])
-    return VOID
+            table.set_velocity(row, table.kin[row, VELOCITY])
 
 
-def set_actor_autopilot(simulation: Simulation, actor_id: int, is_enabled: bool) -> Any:
+def set_actor_autopilot(simulation: Simulation, actor_id: int, is_enabled: bool) -> None:
     """Take note of nothing: the driver runs in the client."""
     simulation.find_row(actor_id, "set_actor_autopilot")
-    return VOID

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import reprlib
 from typing import Any
 
 from harness.errors import SimError, WireError
 from harness.sim.calls import actors, vehicles
 from harness.sim.simulation import Simulation
-from harness.sim.wire.rpc import failure
-from harness.sim.wire.schema import (
+from harness.sim.wire.messages import (
     ApplyTargetAngularVelocity,
     ApplyTargetVelocity,
     ApplyTransform,
@@ -20,36 +21,43 @@ from harness.sim.wire.schema import (
     SpawnActor,
     VehicleLightState,
 )
+from harness.sim.wire.rpc import failure
 from harness.sim.wire.types import decoder
+
+log = logging.getLogger(__name__)
 
 
 def apply_batch(simulation: Simulation, commands: list[Any], do_tick_cue: bool) -> list[Any]:
     """Run commands in order; return one ``[[1, actor id]]`` or ``[[0, [message]]]`` each."""
-    results = [_answer(simulation, command) for command in commands]
+    results = [_answer(simulation, command, future_actor=None) for command in commands]
     if do_tick_cue:
         simulation.tick()
     return results
 
 
-def _answer(simulation: Simulation, command: Any) -> list[Any]:
-    try:
-        return [[1, _run(simulation, command, future_actor=None)]]
-    except (SimError, WireError) as error:
-        return failure(error.message)
-
-
-def _run(simulation: Simulation, command: Any, future_actor: int | None) -> int:
-    """Run one command and return the id of its actor.
+def _answer(simulation: Simulation, command: Any, future_actor: int | None) -> list[Any]:
+    """Run one command, whatever becomes of the others.
 
     Args:
         future_actor: id that replaces 0 in the commands to do after a spawn.
     """
+    try:
+        return [[1, _run(simulation, command, future_actor)]]
+    except (SimError, WireError) as error:
+        return failure(error.message)
+    except Exception:
+        log.exception("a batch command failed inside the simulator: %s", reprlib.repr(command))
+        return failure("internal error of the simulator; its log has the traceback")
+
+
+def _run(simulation: Simulation, command: Any, future_actor: int | None) -> int:
+    """Run one command and return the id of its actor."""
     match command:
         case [[int(index), body]] if index in simulation.schema.commands:
             layout: Any = simulation.schema.commands[index]
             decoded = decoder(layout)(body)
         case _:
-            raise WireError(f"apply_batch: found {repr(command)[:60]}, expected a command this server has")
+            raise WireError(f"apply_batch: found {reprlib.repr(command)[:80]}, expected a command this server has")
     if isinstance(decoded, SpawnActor):
         return _spawn(simulation, decoded)
     if future_actor is not None and decoded.actor == 0:
@@ -66,11 +74,8 @@ def _spawn(simulation: Simulation, command: SpawnActor) -> int:
             simulation, command.description, command.transform, command.parent, 0, command.socket_name
         )
     for following in command.do_after:
-        try:
-            _run(simulation, following, future_actor=actor.id)
-        except (SimError, WireError):
-            # CARLA reports the spawn alone; a client that needs the outcome sends the command by itself.
-            continue
+        # CARLA reports the spawn alone; a client that needs the outcome sends the command by itself.
+        _answer(simulation, following, future_actor=actor.id)
     return actor.id
 
 

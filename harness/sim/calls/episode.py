@@ -7,8 +7,7 @@ from typing import Any
 from harness.errors import SimError
 from harness.sim.describe import definitions
 from harness.sim.simulation import OBSERVER_STREAM_ID, Simulation
-from harness.sim.wire.rpc import VOID
-from harness.sim.wire.schema import (
+from harness.sim.wire.messages import (
     ActorDefinition,
     EpisodeSettings,
     Rotation,
@@ -38,9 +37,7 @@ def get_episode_settings(simulation: Simulation) -> tuple[Any, ...]:
 
 
 def set_episode_settings(simulation: Simulation, settings: EpisodeSettings) -> int:
-    if settings.fixed_delta_seconds is not None and settings.fixed_delta_seconds <= 0.0:
-        settings = settings._replace(fixed_delta_seconds=None)
-    simulation.settings = settings
+    simulation.set_settings(settings)
     return simulation.world.frame
 
 
@@ -61,10 +58,12 @@ def get_available_maps(simulation: Simulation) -> list[str]:
     return [f"/Game/{_MAP_FOLDER}{name}" for name in simulation.shelf.names()]
 
 
-def load_new_episode(simulation: Simulation, name: str, reset_settings: bool, layers: int) -> Any:
-    """Load a town; its map layers have no counterpart here, so any choice of them gives the same town."""
-    simulation.load_town(name, reset_settings=reset_settings)
-    return VOID
+def load_new_episode(simulation: Simulation, name: str, reset_settings: bool, layers: int) -> None:
+    """Have an episode in a town begin as soon as the client is ready for it.
+
+    The town's map layers have no counterpart here, so any choice of them gives the same town.
+    """
+    simulation.prepare_town(name, reset_settings=reset_settings)
 
 
 def get_required_files(simulation: Simulation, folder: str) -> list[str]:
@@ -80,14 +79,12 @@ def get_weather_parameters(simulation: Simulation) -> WeatherParameters:
     return WeatherParameters(*simulation.world.weather)
 
 
-def set_weather_parameters(simulation: Simulation, weather: WeatherParameters) -> Any:
+def set_weather_parameters(simulation: Simulation, weather: WeatherParameters) -> None:
     simulation.world.weather = tuple(weather)
-    return VOID
 
 
-def draw_debug_shape(simulation: Simulation, shape: Any) -> Any:
+def draw_debug_shape(simulation: Simulation, shape: Any) -> None:
     """Accept a shape; there is no picture to draw it into."""
-    return VOID
 
 
 def query_lights_state(simulation: Simulation, client: str) -> list[Any]:
@@ -95,9 +92,8 @@ def query_lights_state(simulation: Simulation, client: str) -> list[Any]:
     return []
 
 
-def update_day_night_cycle(simulation: Simulation, client: str, is_active: bool) -> Any:
+def update_day_night_cycle(simulation: Simulation, client: str, is_active: bool) -> None:
     """Accept the switch: there are no street lamps that would follow the sun."""
-    return VOID
 
 
 def get_sensor_token(simulation: Simulation, stream_id: int) -> Token:

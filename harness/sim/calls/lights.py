@@ -2,53 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from harness.errors import SimError
 from harness.sim.simulation import Simulation
-from harness.sim.wire.rpc import VOID
-from harness.sim.wire.schema import LightState
+from harness.sim.wire.messages import LightState
 from harness.sim.world.traffic_lights import GREEN, RED, YELLOW
 
 
-def set_traffic_light_state(simulation: Simulation, actor_id: int, state: int) -> Any:
+def set_traffic_light_state(simulation: Simulation, actor_id: int, state: int) -> None:
     light = _light(simulation, actor_id, "set_traffic_light_state")
     if state > LightState.UNKNOWN:
         raise SimError(f"set_traffic_light_state: found state {state}, expected 0 to {int(LightState.UNKNOWN)}")
     simulation.world.lights.set_state(light, state)
-    return VOID
 
 
-def set_traffic_light_green_time(simulation: Simulation, actor_id: int, seconds: float) -> Any:
-    return _set_time(simulation, actor_id, GREEN, seconds)
+def set_traffic_light_green_time(simulation: Simulation, actor_id: int, seconds: float) -> None:
+    _set_time(simulation, actor_id, GREEN, seconds)
 
 
-def set_traffic_light_yellow_time(simulation: Simulation, actor_id: int, seconds: float) -> Any:
-    return _set_time(simulation, actor_id, YELLOW, seconds)
+def set_traffic_light_yellow_time(simulation: Simulation, actor_id: int, seconds: float) -> None:
+    _set_time(simulation, actor_id, YELLOW, seconds)
 
 
-def set_traffic_light_red_time(simulation: Simulation, actor_id: int, seconds: float) -> Any:
-    return _set_time(simulation, actor_id, RED, seconds)
+def set_traffic_light_red_time(simulation: Simulation, actor_id: int, seconds: float) -> None:
+    _set_time(simulation, actor_id, RED, seconds)
 
 
-def freeze_traffic_light(simulation: Simulation, actor_id: int, is_frozen: bool) -> Any:
+def freeze_traffic_light(simulation: Simulation, actor_id: int, is_frozen: bool) -> None:
     simulation.world.lights.freeze(_light(simulation, actor_id, "freeze_traffic_light"), is_frozen)
-    return VOID
 
 
-def freeze_all_traffic_lights(simulation: Simulation, is_frozen: bool) -> Any:
-    simulation.world.lights.is_frozen = is_frozen
-    return VOID
+def freeze_all_traffic_lights(simulation: Simulation, is_frozen: bool) -> None:
+    simulation.world.lights.freeze_all(is_frozen)
 
 
-def reset_traffic_light_group(simulation: Simulation, actor_id: int) -> Any:
+def reset_traffic_light_group(simulation: Simulation, actor_id: int) -> None:
     simulation.world.lights.reset_group(_light(simulation, actor_id, "reset_traffic_light_group"))
-    return VOID
 
 
-def reset_all_traffic_lights(simulation: Simulation) -> Any:
+def reset_all_traffic_lights(simulation: Simulation) -> None:
     simulation.world.lights.reset_all()
-    return VOID
 
 
 def get_group_traffic_lights(simulation: Simulation, actor_id: int) -> list[int]:
@@ -56,9 +48,8 @@ def get_group_traffic_lights(simulation: Simulation, actor_id: int) -> list[int]
     return [simulation.world.light_ids[other] for other in simulation.world.lights.group(light)]
 
 
-def _set_time(simulation: Simulation, actor_id: int, state: int, seconds: float) -> Any:
+def _set_time(simulation: Simulation, actor_id: int, state: int, seconds: float) -> None:
     simulation.world.lights.set_time(_light(simulation, actor_id, "set_traffic_light_time"), state, seconds)
-    return VOID
 
 
 def _light(simulation: Simulation, actor_id: int, method: str) -> int:

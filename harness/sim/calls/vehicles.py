@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from harness.errors import SimError
 from harness.sim.simulation import Simulation
-from harness.sim.wire.rpc import VOID
-from harness.sim.wire.schema import (
+from harness.sim.wire.messages import (
     Gear,
     Vector2D,
     Vector3D,
@@ -24,7 +22,7 @@ _WHEEL_RADIUS_CM = 35.0
 _FRONT, _REAR = 0.5, -0.5
 
 
-def apply_control_to_vehicle(simulation: Simulation, actor_id: int, control: VehicleControl) -> Any:
+def apply_control_to_vehicle(simulation: Simulation, actor_id: int, control: VehicleControl) -> None:
     row, table = _vehicle_row(simulation, actor_id, "apply_control_to_vehicle"), simulation.world.table
     table.control[row] = (
         min(max(control.throttle, 0.0), 1.0),
@@ -36,7 +34,6 @@ def apply_control_to_vehicle(simulation: Simulation, actor_id: int, control: Veh
     table.manual_gear_shift[row] = control.manual_gear_shift
     if control.manual_gear_shift:
         table.gear[row] = min(max(control.gear, -1), 6)
-    return VOID
 
 
 def get_physics_control(simulation: Simulation, actor_id: int) -> VehiclePhysicsControl:
@@ -97,10 +94,9 @@ def get_vehicle_light_state(simulation: Simulation, actor_id: int) -> VehicleLig
     return VehicleLightState(int(simulation.world.table.lights[row]))
 
 
-def set_vehicle_light_state(simulation: Simulation, actor_id: int, state: VehicleLightState) -> Any:
+def set_vehicle_light_state(simulation: Simulation, actor_id: int, state: VehicleLightState) -> None:
     row = _vehicle_row(simulation, actor_id, "set_vehicle_light_state")
     simulation.world.table.lights[row] = state.flags
-    return VOID
 
 
 def get_vehicle_light_states(simulation: Simulation) -> list[list[int]]:

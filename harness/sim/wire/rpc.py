@@ -6,7 +6,7 @@ Every call leads with its metadata ``[asynchronous]``; asynchronous calls expect
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import reprlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import msgpack
 
 from harness.errors import WireError
 from harness.sim.wire.schema import Method
-from harness.sim.wire.types import decoder
+from harness.sim.wire.types import MAX_LIST_ITEMS, decoder
 
 # CARLA's largest honest request is a batch of a few thousand commands, well under a megabyte; an OpenDRIVE text that a
 # client uploads is the largest string (Town13: 90 MB).
@@ -38,10 +38,18 @@ class Request:
 
 
 class RequestReader:
-    """Collects bytes of one connection and yields the requests in them."""
+    """Collects bytes of one connection and returns the requests in them."""
 
     def __init__(self, max_request_bytes: int = MAX_REQUEST_BYTES) -> None:
-        self._unpacker = msgpack.Unpacker(raw=False, max_buffer_size=max_request_bytes, strict_map_key=False)
+        # msgpack reserves memory for the length that an array announces, so that is limited too; the protocol has
+        # neither maps nor extension types.
+        self._unpacker = msgpack.Unpacker(
+            raw=False,
+            max_buffer_size=max_request_bytes,
+            max_array_len=MAX_LIST_ITEMS,
+            max_map_len=0,
+            max_ext_len=0,
+        )
 
     def receive(self, data: bytes) -> None:
         """Add bytes as they came from the peer.
@@ -54,20 +62,19 @@ class RequestReader:
         except msgpack.BufferFull:
             raise WireError("a request exceeds the limit of the receive buffer") from None
 
-    def requests(self) -> Iterator[Request]:
-        """Yield every request that is complete.
+    def next_request(self) -> Request | None:
+        """Return the next request that is complete, None if none is.
 
         Raises:
             WireError: the bytes are not msgpack, or not a request; the connection cannot be used any further.
         """
-        while True:
-            try:
-                message = self._unpacker.unpack()
-            except msgpack.OutOfData:
-                return
-            except (ValueError, RecursionError, msgpack.UnpackException) as error:
-                raise WireError(f"bytes that are not msgpack: {error or type(error).__name__}") from None
-            yield _parse_request(message)
+        try:
+            message = self._unpacker.unpack()
+        except msgpack.OutOfData:
+            return None
+        except (ValueError, RecursionError, msgpack.UnpackException) as error:
+            raise WireError(f"bytes that are not msgpack: {str(error)[:200] or type(error).__name__}") from None
+        return _parse_request(message)
 
 
 def _parse_request(message: Any) -> Request:
@@ -76,7 +83,7 @@ def _parse_request(message: Any) -> Request:
             kind == _REQUEST and 0 <= message_id <= 0xFFFFFFFF
         ):
             return Request(message_id, method, is_asynchronous, params)
-    raise WireError(f"found {repr(message)[:80]}, expected [0, id, method, [[asynchronous], ...]]")
+    raise WireError(f"found {reprlib.repr(message)[:80]}, expected [0, id, method, [[asynchronous], ...]]")
 
 
 def decode_arguments(request: Request, method: Method) -> list[Any]:
@@ -96,16 +103,9 @@ def decode_arguments(request: Request, method: Method) -> list[Any]:
     return values
 
 
-class Void:
-    """The result of a call that returns nothing."""
-
-
-VOID = Void()
-
-
-def success(result: Any) -> list[Any]:
-    """Return ``Response<T>`` or ``Response<void>`` holding `result`."""
-    return [[False]] if result is VOID else [[1, result]]
+def success(result: Any, *, is_void: bool = False) -> list[Any]:
+    """Return ``Response<T>`` holding `result`, or ``Response<void>``."""
+    return [[False]] if is_void else [[1, result]]
 
 
 def failure(message: str, *, is_void: bool = False) -> list[Any]:

@@ -1,294 +1,36 @@
-"""Every message layout of the CARLA client protocol that this server speaks, as tables keyed by client version.
+"""Binary layouts, and per client version which calls, batch commands and sensors this server speaks.
 
-Composite types are NamedTuples whose annotations are wire types (`harness.sim.wire.types`); field order is wire order.
-Binary layouts are numpy dtypes. `METHODS` lists each remote call with the types of its arguments (the leading metadata
-excluded). Checked against the unmodified `carla` 0.9.16 client.
+Binary layouts are numpy dtypes. the tables list each remote call with the types of its arguments (the leading
+metadata excluded) and how its result is wrapped. Checked against the unmodified `carla` 0.9.16 client.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from harness.sim.wire.types import F32, F64, I32, U8, U16, U32, LooseF32
-
-# --- composite types -------------------------------------------------------------------------------------------------
-
-
-class Vector3D(NamedTuple):
-    """Metres, metres per second and so on; left-handed: x forward, y right, z up."""
-
-    x: F32
-    y: F32
-    z: F32
-
-
-class Vector2D(NamedTuple):
-    x: F32
-    y: F32
-
-
-class Rotation(NamedTuple):
-    """Degrees."""
-
-    pitch: F32
-    yaw: F32
-    roll: F32
-
-
-class Transform(NamedTuple):
-    location: Vector3D
-    rotation: Rotation
-
-
-class BoundingBox(NamedTuple):
-    """Centre in the actor's frame and half sizes [m]."""
-
-    location: Vector3D
-    extent: Vector3D
-    rotation: Rotation
-    actor_id: U32
-
-
-class Color(NamedTuple):
-    r: U8
-    g: U8
-    b: U8
-
-
-class Token(NamedTuple):
-    data: bytes
-
-
-class ActorAttributeValue(NamedTuple):
-    id: str
-    type: U8
-    value: str
-
-
-class ActorDescription(NamedTuple):
-    uid: U32
-    type_id: str
-    attributes: list[ActorAttributeValue]
-
-
-class ActorAttribute(NamedTuple):
-    """An attribute of a blueprint."""
-
-    id: str
-    type: U8
-    value: str
-    recommended_values: list[str]
-    is_modifiable: bool
-    restrict_to_recommended: bool
-
-
-class ActorDefinition(NamedTuple):
-    """A blueprint."""
-
-    uid: U32
-    type_id: str
-    tags: str
-    attributes: list[ActorAttribute]
-
-
-class Actor(NamedTuple):
-    """A live actor; `parent_id` 0 = none; `stream_token` is empty unless the actor is a streaming sensor."""
-
-    id: U32
-    parent_id: U32
-    description: ActorDescription
-    bounding_box: BoundingBox
-    semantic_tags: bytes
-    stream_token: bytes
-
-
-class EpisodeSettings(NamedTuple):
-    synchronous_mode: bool
-    no_rendering_mode: bool
-    fixed_delta_seconds: F64 | None
-    substepping: bool
-    max_substep_delta_time: F64
-    max_substeps: I32
-    max_culling_distance: F32
-    deterministic_ragdolls: bool
-    tile_stream_distance: F32
-    actor_active_distance: F32
-    spectator_as_ego: bool
-
-
-class WeatherParameters(NamedTuple):
-    cloudiness: F32
-    precipitation: F32
-    precipitation_deposits: F32
-    wind_intensity: F32
-    sun_azimuth_angle: F32
-    sun_altitude_angle: F32
-    fog_density: F32
-    fog_distance: F32
-    fog_falloff: F32
-    wetness: F32
-    scattering_intensity: F32
-    mie_scattering_scale: F32
-    rayleigh_scattering_scale: F32
-    dust_storm: F32
-
-
-class VehicleControl(NamedTuple):
-    """The Traffic Manager is known to send NaN in `brake`."""
-
-    throttle: LooseF32
-    steer: LooseF32
-    brake: LooseF32
-    hand_brake: bool
-    reverse: bool
-    manual_gear_shift: bool
-    gear: I32
-
-
-class Gear(NamedTuple):
-    ratio: F32
-    down_ratio: F32
-    up_ratio: F32
-
-
-class Wheel(NamedTuple):
-    """`radius` in centimetres, `max_steer_angle` in degrees, `position` in world centimetres."""
-
-    tire_friction: F32
-    damping_rate: F32
-    max_steer_angle: F32
-    radius: F32
-    max_brake_torque: F32
-    max_handbrake_torque: F32
-    lat_stiff_max_load: F32
-    lat_stiff_value: F32
-    long_stiff_value: F32
-    position: Vector3D
-
-
-class VehiclePhysicsControl(NamedTuple):
-    torque_curve: list[Vector2D]
-    max_rpm: F32
-    moi: F32
-    damping_rate_full_throttle: F32
-    damping_rate_zero_throttle_clutch_engaged: F32
-    damping_rate_zero_throttle_clutch_disengaged: F32
-    use_gear_autobox: bool
-    gear_switch_time: F32
-    clutch_strength: F32
-    final_ratio: F32
-    forward_gears: list[Gear]
-    mass: F32
-    drag_coefficient: F32
-    center_of_mass: Vector3D
-    steering_curve: list[Vector2D]
-    wheels: list[Wheel]
-    use_sweep_wheel_collision: bool
-
-
-class VehicleLightState(NamedTuple):
-    flags: U32
-
-
-class TrafficManagerAddress(NamedTuple):
-    host: str
-    port: U16
-
-
-# --- enumerations ----------------------------------------------------------------------------------------------------
-
-
-class AttributeType(IntEnum):
-    BOOL = 1
-    INT = 2
-    FLOAT = 3
-    STRING = 4
-    RGB_COLOR = 5
-
-
-class ActorState(IntEnum):
-    INVALID = 0
-    ACTIVE = 1
-    DORMANT = 2
-
-
-class LightState(IntEnum):
-    """State of a traffic light."""
-
-    RED = 0
-    YELLOW = 1
-    GREEN = 2
-    OFF = 3
-    UNKNOWN = 4
-
-
-class SemanticTag(IntEnum):
-    NONE = 0
-    TRAFFIC_LIGHT = 7
-    TRAFFIC_SIGN = 8
-    CAR = 14
-    TRUCK = 15
-    BUS = 16
-    STATIC = 20
-    DYNAMIC = 21
-
-
-# --- batch commands: wire index -> body layout -----------------------------------------------------------------------
-
-
-class SpawnActor(NamedTuple):
-    """`attachment` is uninitialised when there is no parent; `do_after` holds undecoded commands."""
-
-    description: ActorDescription
-    transform: Transform
-    parent: U32 | None
-    attachment: Any
-    socket_name: str
-    do_after: list[Any]
-
-
-class DestroyActor(NamedTuple):
-    actor: U32
-
-
-class ApplyVehicleControl(NamedTuple):
-    actor: U32
-    control: VehicleControl
-
-
-class ApplyTransform(NamedTuple):
-    actor: U32
-    transform: Transform
-
-
-class ApplyTargetVelocity(NamedTuple):
-    actor: U32
-    velocity: Vector3D
-
-
-class ApplyTargetAngularVelocity(NamedTuple):
-    actor: U32
-    angular_velocity: Vector3D
-
-
-class SetSimulatePhysics(NamedTuple):
-    actor: U32
-    enabled: bool
-
-
-class SetAutopilot(NamedTuple):
-    actor: U32
-    enabled: bool
-
-
-class SetVehicleLightState(NamedTuple):
-    actor: U32
-    flags: U32
-
+from harness.sim.wire.messages import (
+    ActorDescription,
+    ApplyTargetAngularVelocity,
+    ApplyTargetVelocity,
+    ApplyTransform,
+    ApplyVehicleControl,
+    DestroyActor,
+    EpisodeSettings,
+    SetAutopilot,
+    SetSimulatePhysics,
+    SetVehicleLightState,
+    SpawnActor,
+    TrafficManagerAddress,
+    Transform,
+    Vector3D,
+    VehicleControl,
+    VehicleLightState,
+    WeatherParameters,
+)
+from harness.sim.wire.types import F32, U8, U16, U32
 
 # --- binary layouts --------------------------------------------------------------------------------------------------
 
@@ -353,10 +95,12 @@ class Method:
 
     Attributes:
         arguments: wire types, the leading metadata excluded.
-        is_wrapped: False where the result is sent bare instead of as ``Response<T>``.
+        is_void: the result is a ``Response<void>`` instead of a ``Response<T>``; its errors look different.
+        is_wrapped: False where the result is sent bare.
     """
 
     arguments: tuple[Any, ...] = ()
+    is_void: bool = False
     is_wrapped: bool = True
 
 
@@ -381,14 +125,14 @@ _METHODS_0_9_16 = {
     "get_map_info": Method(),
     "get_map_data": Method(),
     "get_available_maps": Method(),
-    "load_new_episode": Method(arguments=(str, bool, U16)),
+    "load_new_episode": Method(arguments=(str, bool, U16), is_void=True),
     "get_required_files": Method(arguments=(str,)),
     "get_actor_definitions": Method(),
     "get_weather_parameters": Method(),
-    "set_weather_parameters": Method(arguments=(WeatherParameters,)),
-    "draw_debug_shape": Method(arguments=(Any,)),
+    "set_weather_parameters": Method(arguments=(WeatherParameters,), is_void=True),
+    "draw_debug_shape": Method(arguments=(Any,), is_void=True),
     "query_lights_state": Method(arguments=(str,)),
-    "update_day_night_cycle": Method(arguments=(str, bool)),
+    "update_day_night_cycle": Method(arguments=(str, bool), is_void=True),
     "get_spectator": Method(),
     "get_actors_by_id": Method(arguments=(list[U32],)),
     "spawn_actor": Method(arguments=(ActorDescription, Transform)),
@@ -396,25 +140,25 @@ _METHODS_0_9_16 = {
     "destroy_actor": Method(arguments=(U32,)),
     "get_sensor_token": Method(arguments=(U32,)),
     "get_actor_bounding_box": Method(arguments=(U32,)),
-    "set_actor_location": Method(arguments=(U32, Vector3D)),
-    "set_actor_transform": Method(arguments=(U32, Transform)),
-    "set_actor_target_velocity": Method(arguments=(U32, Vector3D)),
-    "set_actor_target_angular_velocity": Method(arguments=(U32, Vector3D)),
-    "set_actor_simulate_physics": Method(arguments=(U32, bool)),
-    "set_actor_autopilot": Method(arguments=(U32, bool)),
-    "apply_control_to_vehicle": Method(arguments=(U32, VehicleControl)),
+    "set_actor_location": Method(arguments=(U32, Vector3D), is_void=True),
+    "set_actor_transform": Method(arguments=(U32, Transform), is_void=True),
+    "set_actor_target_velocity": Method(arguments=(U32, Vector3D), is_void=True),
+    "set_actor_target_angular_velocity": Method(arguments=(U32, Vector3D), is_void=True),
+    "set_actor_simulate_physics": Method(arguments=(U32, bool), is_void=True),
+    "set_actor_autopilot": Method(arguments=(U32, bool), is_void=True),
+    "apply_control_to_vehicle": Method(arguments=(U32, VehicleControl), is_void=True),
     "get_physics_control": Method(arguments=(U32,)),
     "get_vehicle_light_state": Method(arguments=(U32,)),
-    "set_vehicle_light_state": Method(arguments=(U32, VehicleLightState)),
+    "set_vehicle_light_state": Method(arguments=(U32, VehicleLightState), is_void=True),
     "get_vehicle_light_states": Method(),
-    "set_traffic_light_state": Method(arguments=(U32, U8)),
-    "set_traffic_light_green_time": Method(arguments=(U32, F32)),
-    "set_traffic_light_yellow_time": Method(arguments=(U32, F32)),
-    "set_traffic_light_red_time": Method(arguments=(U32, F32)),
-    "freeze_traffic_light": Method(arguments=(U32, bool)),
-    "freeze_all_traffic_lights": Method(arguments=(bool,)),
-    "reset_traffic_light_group": Method(arguments=(U32,)),
-    "reset_all_traffic_lights": Method(),
+    "set_traffic_light_state": Method(arguments=(U32, U8), is_void=True),
+    "set_traffic_light_green_time": Method(arguments=(U32, F32), is_void=True),
+    "set_traffic_light_yellow_time": Method(arguments=(U32, F32), is_void=True),
+    "set_traffic_light_red_time": Method(arguments=(U32, F32), is_void=True),
+    "freeze_traffic_light": Method(arguments=(U32, bool), is_void=True),
+    "freeze_all_traffic_lights": Method(arguments=(bool,), is_void=True),
+    "reset_traffic_light_group": Method(arguments=(U32,), is_void=True),
+    "reset_all_traffic_lights": Method(is_void=True),
     "get_group_traffic_lights": Method(arguments=(U32,)),
     "is_traffic_manager_running": Method(arguments=(U16,)),
     "get_traffic_manager_running": Method(arguments=(U16,)),

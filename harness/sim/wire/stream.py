@@ -9,15 +9,8 @@ import msgpack
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.sim.wire.schema import (
-    ADDRESS_OF_RPC_HOST,
-    OBSERVER_HEADER,
-    PROTOCOL_TCP,
-    STREAM_HEADER,
-    STREAM_TOKEN,
-    Actor,
-    Vector3D,
-)
+from harness.sim.wire.messages import Actor, Vector3D
+from harness.sim.wire.schema import ADDRESS_OF_RPC_HOST, OBSERVER_HEADER, PROTOCOL_TCP, STREAM_HEADER, STREAM_TOKEN
 
 SUBSCRIBE_BYTES = 4
 _LENGTH = struct.Struct("<I")

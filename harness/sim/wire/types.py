@@ -4,13 +4,15 @@ A message layout is a `NamedTuple` whose annotations are the wire types of this 
 builds the function that turns what msgpack delivers into that tuple and refuses everything else.
 Encoding needs no code: msgpack writes a NamedTuple as the array of its fields, which is CARLA's class layout.
 
-Floats are checked where they enter: `F32`/`F64` refuse NaN and infinity, `LooseF32` (used where the Traffic Manager
-is known to send NaN) reads them as 0.
+Numbers are checked where they enter: `F32` refuses NaN, infinity and what does not fit a float32 (it would be infinite
+on its way back to the client), `F64` refuses NaN and infinity, and `LooseF32`, used where the Traffic Manager is known
+to send NaN, reads what `F32` refuses as 0.
 """
 
 from __future__ import annotations
 
 import math
+import reprlib
 import types
 import typing
 from collections.abc import Callable
@@ -47,22 +49,30 @@ def optional_to_wire(value: Any | None) -> list[Any]:
 
 
 def _refuse(value: object, expected: str) -> WireError:
-    shown = repr(value)
-    return WireError(f"found {shown[:60]} of type {type(value).__name__}, expected {expected}")
+    return WireError(f"found {reprlib.repr(value)[:80]} of type {type(value).__name__}, expected {expected}")
 
 
-def _decode_float(value: Any) -> float:
-    if type(value) is not float and (type(value) is not int or abs(value) > _F32_MAX):
-        raise _refuse(value, "a number")
-    if not math.isfinite(value):
-        raise _refuse(value, "a finite number")
-    return float(value)
+def _decode_f64(value: Any) -> float:
+    if type(value) is float and math.isfinite(value):
+        return value
+    if type(value) is int:  # msgpack integers have 64 bits at most
+        return float(value)
+    raise _refuse(value, "a finite number")
 
 
-def _decode_loose_float(value: Any) -> float:
-    if type(value) is float and not math.isfinite(value):
-        return 0.0
-    return _decode_float(value)
+def _decode_f32(value: Any) -> float:
+    if type(value) is float and -_F32_MAX <= value <= _F32_MAX:
+        return value
+    if type(value) is int:
+        return float(value)
+    raise _refuse(value, "a finite number that fits a float32")
+
+
+def _decode_loose_f32(value: Any) -> float:
+    return 0.0 if type(value) is float and not -_F32_MAX <= value <= _F32_MAX else _decode_f32(value)
+
+
+_FLOAT_DECODERS = {"f32": _decode_f32, "f64": _decode_f64, "loose f32": _decode_loose_f32}
 
 
 def _integer_decoder(name: str) -> Callable[[Any], int]:
@@ -135,9 +145,7 @@ def decoder(hint: Any) -> Decoder:
     arguments = typing.get_args(hint)
     if origin is Annotated:
         name = arguments[1]
-        if name in _INTEGER_RANGES:
-            return _integer_decoder(name)
-        return _decode_loose_float if name == "loose f32" else _decode_float
+        return _FLOAT_DECODERS[name] if name in _FLOAT_DECODERS else _integer_decoder(name)
     if origin is list:
         return _list_decoder(decoder(arguments[0]))
     if origin in (typing.Union, types.UnionType):

@@ -5,6 +5,8 @@ The arrays are the truth for everything that changes; `ActorInfo` holds what is 
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -48,6 +50,7 @@ POSE = slice(Kin.X, Kin.ROLL + 1)
 VELOCITY = slice(Kin.VX, Kin.VZ + 1)
 ANGULAR_VELOCITY = slice(Kin.WX, Kin.WZ + 1)
 ACCELERATION = slice(Kin.AX, Kin.AZ + 1)
+MAX_SPEED_MPS = 150.0
 
 
 @dataclass(kw_only=True)
@@ -96,6 +99,7 @@ _COLUMNS: dict[str, tuple[type, tuple[int, ...]]] = {
     "response": (np.float64, ()),  # acceleration relative to the reference car
     "speed_limit_kmh": (np.float64, ()),
     "light_index": (np.int32, ()),  # governing traffic light, -1 = none
+    "must_yield": (np.bool_, ()),  # a stop or yield sign holds it
     "lights": (np.uint32, ()),  # VehicleLightState flags
 }
 
@@ -125,6 +129,7 @@ class ActorTable:
     response: NDArray[np.float64]
     speed_limit_kmh: NDArray[np.float64]
     light_index: NDArray[np.int32]
+    must_yield: NDArray[np.bool_]
     lights: NDArray[np.uint32]
     vehicle_rows: NDArray[np.intp]
     solid_rows: NDArray[np.intp]
@@ -173,6 +178,15 @@ class ActorTable:
         self._show_rows(count - 1)
         del self.info[actor_id]
         self._index_rows()
+
+    def set_velocity(self, row: int, velocity_mps: Sequence[float] | NDArray[np.float64]) -> None:
+        """Set the velocity of an actor, world frame, at most `MAX_SPEED_MPS` along each axis."""
+        vx, vy, vz = (min(max(float(value), -MAX_SPEED_MPS), MAX_SPEED_MPS) for value in velocity_mps)
+        self.kin[row, VELOCITY] = vx, vy, vz
+        yaw_rad = math.radians(self.kin[row, Kin.YAW])
+        cos, sin = math.cos(yaw_rad), math.sin(yaw_rad)
+        self.along_mps[row] = vx * cos + vy * sin
+        self.side_mps[row] = -vx * sin + vy * cos
 
     def _show_rows(self, count: int) -> None:
         for name, column in self._storage.items():

@@ -57,69 +57,80 @@ class Contacts:
 
 
 def candidate_pairs(boxes: Boxes, movers: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return index pairs i < j whose bounding circles overlap, at least one of them a mover."""
-    moving = np.flatnonzero(movers)
-    if len(moving) == 0 or len(boxes.yaw_rad) < 2:
+    """Return index pairs i < j, ordered, whose bounding circles overlap, at least one of them a mover."""
+    from scipy.spatial import cKDTree
+
+    if len(boxes.yaw_rad) < 2:
         none = np.zeros(0, np.intp)
         return none, none
     radius_m = np.hypot(boxes.half_m[:, 0], boxes.half_m[:, 1])
-    offset_m = boxes.centre_m[moving][:, None, :] - boxes.centre_m[None, :, :]
-    reach_m = radius_m[moving][:, None] + radius_m[None, :]
-    near = offset_m[..., 0] ** 2 + offset_m[..., 1] ** 2 < reach_m**2
-    a, b = np.nonzero(near)
-    a = moving[a]
-    keep = (a < b) | ((a > b) & ~movers[b])
-    a, b = a[keep], b[keep]
-    first, second = np.minimum(a, b), np.maximum(a, b)
+    pairs = cKDTree(boxes.centre_m).query_pairs(2.0 * radius_m.max(), output_type="ndarray")
+    pairs.sort(axis=1)
+    first, second = pairs[:, 0], pairs[:, 1]
+    offset_m = boxes.centre_m[second] - boxes.centre_m[first]
+    kept = np.hypot(offset_m[:, 0], offset_m[:, 1]) < radius_m[first] + radius_m[second]
+    kept &= movers[first] | movers[second]
+    first, second = first[kept], second[kept]
     order = np.lexsort((second, first))
     return first[order], second[order]
 
 
 def find_contacts(boxes: Boxes, first: NDArray[np.intp], second: NDArray[np.intp]) -> Contacts:
     """Return the pairs that overlap, by the separating axis theorem on the ground plus overlapping height ranges."""
+    if not len(first):
+        return _NO_CONTACTS
     a, b = boxes.take(first), boxes.take(second)
-    axes = np.stack([_axis(a.yaw_rad, 0), _axis(a.yaw_rad, 1), _axis(b.yaw_rad, 0), _axis(b.yaw_rad, 1)], axis=1)
-    between_m = b.centre_m - a.centre_m
-    distance_m = np.einsum("kad,kd->ka", axes, between_m)
-    overlap_m = _reach(a, axes) + _reach(b, axes) - np.abs(distance_m)
+    axes_of_a, axes_of_b = _axes(a.yaw_rad), _axes(b.yaw_rad)
+    axes = np.concatenate([axes_of_a, axes_of_b], axis=1)
+    distance_m = np.einsum("kad,kd->ka", axes, b.centre_m - a.centre_m)
+    overlap_m = _reach(a, axes_of_a, axes) + _reach(b, axes_of_b, axes) - np.abs(distance_m)
     touching = (overlap_m > 0.0).all(axis=1) & (a.bottom_m < b.top_m) & (b.bottom_m < a.top_m)
-    if not touching.any():
-        none = np.zeros(0, np.intp)
-        return Contacts(first=none, second=none, normal=np.zeros((0, 2)), depth_m=np.zeros(0), point_m=np.zeros((0, 2)))
     kept = np.flatnonzero(touching)
+    if not len(kept):
+        return _NO_CONTACTS
     best = np.argmin(overlap_m[kept], axis=1)
     normal = axes[kept, best] * np.where(distance_m[kept, best] < 0.0, -1.0, 1.0)[:, None]
+    side_of_a = _support(a.take(kept), axes_of_a[kept], normal)
+    side_of_b = _support(b.take(kept), axes_of_b[kept], -normal)
     return Contacts(
         first=first[kept],
         second=second[kept],
         normal=normal,
         depth_m=overlap_m[kept, best],
-        point_m=(_support(a.take(kept), normal) + _support(b.take(kept), -normal)) / 2.0,
+        point_m=(side_of_a + side_of_b) / 2.0,
     )
 
 
-def _axis(yaw_rad: Array, which: int) -> Array:
+_NO_CONTACTS = Contacts(
+    first=np.zeros(0, np.intp),
+    second=np.zeros(0, np.intp),
+    normal=np.zeros((0, 2)),
+    depth_m=np.zeros(0),
+    point_m=np.zeros((0, 2)),
+)
+
+
+def _axes(yaw_rad: Array) -> Array:
+    """Return the forward and right unit vectors of each box; (K, 2, 2)."""
     cos, sin = np.cos(yaw_rad), np.sin(yaw_rad)
-    return np.stack([cos, sin] if which == 0 else [-sin, cos], axis=1)
+    axes = np.empty((len(yaw_rad), 2, 2))
+    axes[:, 0, 0], axes[:, 0, 1], axes[:, 1, 0], axes[:, 1, 1] = cos, sin, -sin, cos
+    return axes
 
 
-def _reach(box: Boxes, axes: Array) -> Array:
+def _reach(box: Boxes, own_axes: Array, axes: Array) -> Array:
     """Return how far each box extends from its centre along each axis; axes (K, A, 2) -> (K, A)."""
-    along = np.abs(np.einsum("kad,kd->ka", axes, _axis(box.yaw_rad, 0))) * box.half_m[:, :1]
-    across = np.abs(np.einsum("kad,kd->ka", axes, _axis(box.yaw_rad, 1))) * box.half_m[:, 1:]
-    reach: Array = along + across
+    reach: Array = np.einsum("kac,kc->ka", np.abs(np.einsum("kad,kcd->kac", axes, own_axes)), box.half_m)
     return reach
 
 
-def _support(box: Boxes, direction: Array) -> Array:
+def _support(box: Boxes, own_axes: Array, direction: Array) -> Array:
     """Return the centre of the side that lies furthest along a direction; (K, 2).
 
     Near-parallel sides give their midpoint, so that a straight hit does not make the cars spin.
     """
-    forward, right = _axis(box.yaw_rad, 0), _axis(box.yaw_rad, 1)
-    along = np.clip(np.einsum("kd,kd->k", forward, direction) * 3.0, -1.0, 1.0) * box.half_m[:, 0]
-    across = np.clip(np.einsum("kd,kd->k", right, direction) * 3.0, -1.0, 1.0) * box.half_m[:, 1]
-    place: Array = box.centre_m + forward * along[:, None] + right * across[:, None]
+    share = np.clip(np.einsum("kcd,kd->kc", own_axes, direction) * 3.0, -1.0, 1.0)
+    place: Array = box.centre_m + np.einsum("kc,kcd->kd", share * box.half_m, own_axes)
     return place
 
 

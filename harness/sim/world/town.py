@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from xml.parsers.expat import ExpatError
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import SimError
 from harness.sim.world.lanes import LaneSamples, sample_lanes
+from harness.sim.world.right_of_way import SignedJunctions, find_signed_junctions
 from harness.sim.world.signals import (
     LIGHT_TYPE,
     SPEED_TYPE,
@@ -44,6 +46,7 @@ class Town:
         spawn_poses: (M, 6) x, y, z [m], pitch, yaw, roll [deg]; on every driving lane outside junctions.
         poles_m: (P, 3) feet of the poles that are solid.
         pole_signals: ids of the signals on them.
+        signed_junctions: where stop and yield signs hold vehicles.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Town:
     spawn_poses: NDArray[np.float64]
     poles_m: NDArray[np.float64]
     pole_signals: tuple[str, ...]
+    signed_junctions: SignedJunctions
 
 
 def build_town(name: str, opendrive: str) -> Town:
@@ -68,7 +72,8 @@ def build_town(name: str, opendrive: str) -> Town:
     try:
         carla_map = carla.Map(name, opendrive)
         topology = carla_map.get_topology()
-    except RuntimeError as error:
+        controllers = tuple(read_controllers(opendrive))
+    except (RuntimeError, ExpatError, ValueError, OverflowError) as error:
         raise SimError(f"town {name!r} cannot be read: {error}; expected an OpenDRIVE text") from error
     if not topology:
         raise SimError(f"town {name!r} has no driving lane, expected an OpenDRIVE road network")
@@ -76,8 +81,9 @@ def build_town(name: str, opendrive: str) -> Town:
     signals = read_signals(carla_map)
     lights = tuple(signal for signal in signals if signal.type == LIGHT_TYPE)
     signs = tuple(signal for signal in signals if signal.type != LIGHT_TYPE)
-    _mark_lights(lanes, lights)
-    _mark_speed_signs(lanes, signs)
+    index = _LaneIndex(lanes)
+    _mark_lights(lanes, lights, index)
+    _mark_speed_signs(lanes, signs, index)
     poles_m, pole_signals = _poles(lanes, signals)
     return Town(
         name=name,
@@ -85,10 +91,11 @@ def build_town(name: str, opendrive: str) -> Town:
         lanes=lanes,
         lights=lights,
         signs=signs,
-        controllers=tuple(read_controllers(opendrive)),
+        controllers=controllers,
         spawn_poses=_spawn_poses(topology),
         poles_m=poles_m,
         pole_signals=pole_signals,
+        signed_junctions=find_signed_junctions(lanes, signs, topology, index.around),
     )
 
 
@@ -109,16 +116,14 @@ class _LaneIndex:
         return rows[np.abs(self._s_m[rows] - place.s_m) <= reach_m]
 
 
-def _mark_lights(lanes: LaneSamples, lights: Sequence[Signal]) -> None:
-    index = _LaneIndex(lanes)
+def _mark_lights(lanes: LaneSamples, lights: Sequence[Signal], index: _LaneIndex) -> None:
     for number, light in enumerate(lights):
         for line in light.stop_lines:
             for place in line.approach:
                 lanes.light_index[index.around(place, 0.75)] = number
 
 
-def _mark_speed_signs(lanes: LaneSamples, signs: Sequence[Signal]) -> None:
-    index = _LaneIndex(lanes)
+def _mark_speed_signs(lanes: LaneSamples, signs: Sequence[Signal], index: _LaneIndex) -> None:
     for sign in signs:
         if sign.type == SPEED_TYPE:
             for place in sign.places:

@@ -6,7 +6,7 @@ Times are CARLA's defaults. A light that a client sets by hand keeps that state 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,25 +14,22 @@ from numpy.typing import NDArray
 from harness.sim.world.signals import Controller, Signal
 
 RED, YELLOW, GREEN = 0, 1, 2
-DEFAULT_TIMES_S = {GREEN: 10.0, YELLOW: 3.0, RED: 2.0}
+DEFAULT_TIMES_S = (10.0, 3.0, 2.0)  # green, yellow, red
+_TIME_COLUMN = {GREEN: 0, YELLOW: 1, RED: 2}
 _NEXT = {GREEN: YELLOW, YELLOW: RED, RED: GREEN}
 # A client may set a time of zero; a cycle must not spin forever inside one tick.
 _SHORTEST_PHASE_S = 0.01
 
 
 @dataclass(kw_only=True)
-class _Turn:
-    """One controller of a group: the lights that switch together and their times."""
-
-    lights: list[int]
-    times_s: dict[int, float] = field(default_factory=lambda: dict(DEFAULT_TIMES_S))
-
-
-@dataclass(kw_only=True)
 class _Group:
-    """The controllers of one junction and whose turn it is."""
+    """The controllers of one junction and whose turn it is.
 
-    turns: list[_Turn]
+    Attributes:
+        turns: per controller the lights that switch together.
+    """
+
+    turns: list[list[int]]
     current: int = 0
     phase: int = GREEN
     elapsed_s: float = 0.0
@@ -44,39 +41,41 @@ class TrafficLights:
 
     Attributes:
         state: (L,) uint8, CARLA's TrafficLightState.
-        elapsed_s: (L,) time since the state changed.
+        elapsed_s: (L,) time since the state changed; stands still while frozen.
+        times_s: (L, 3) how long the light's controller shows green, yellow and red.
+        frozen: (L,) bool, the cycle of the light's junction stands still.
     """
 
     def __init__(self, signals: Sequence[Signal], controllers: Sequence[Controller]) -> None:
         self.state: NDArray[np.uint8] = np.zeros(len(signals), np.uint8)
         self.elapsed_s: NDArray[np.float64] = np.zeros(len(signals))
+        self.times_s: NDArray[np.float64] = np.tile(np.array(DEFAULT_TIMES_S), (len(signals), 1))
+        self.frozen: NDArray[np.bool_] = np.zeros(len(signals), np.bool_)
         self._groups = _build_groups(signals, controllers)
-        self._group_of = {light: group for group in self._groups for turn in group.turns for light in turn.lights}
-        self._turn_of = {light: turn for group in self._groups for turn in group.turns for light in turn.lights}
-        self.is_frozen = False
+        self._group_of = {light: group for group in self._groups for turn in group.turns for light in turn}
+        self._turn_of = {light: turn for group in self._groups for turn in group.turns for light in turn}
         self.reset_all()
 
     def step(self, dt_s: float) -> None:
         """Let `dt_s` pass."""
-        if self.is_frozen:
-            return
-        self.elapsed_s += dt_s
+        self.elapsed_s[~self.frozen] += dt_s
         for group in self._groups:
             if group.is_frozen:
                 continue
             group.elapsed_s += dt_s
-            while group.elapsed_s >= self._phase_s(group) - 1e-9:
-                group.elapsed_s -= self._phase_s(group)
+            while group.elapsed_s >= (phase_s := self._phase_s(group)) - 1e-9:
+                group.elapsed_s -= phase_s
                 self._switch(group)
 
     def _phase_s(self, group: _Group) -> float:
-        return max(group.turns[group.current].times_s[group.phase], _SHORTEST_PHASE_S)
+        light = group.turns[group.current][0]
+        return max(float(self.times_s[light, _TIME_COLUMN[group.phase]]), _SHORTEST_PHASE_S)
 
     def _switch(self, group: _Group) -> None:
         group.phase = _NEXT[group.phase]
         if group.phase == GREEN:
             group.current = (group.current + 1) % len(group.turns)
-        self._show(group.turns[group.current].lights, group.phase)
+        self._show(group.turns[group.current], group.phase)
 
     def _show(self, lights: Sequence[int], state: int) -> None:
         self.state[lights] = state
@@ -86,26 +85,27 @@ class TrafficLights:
         """Show `state` until the light's controller switches next."""
         self._show([light], state)
 
-    def times_s(self, light: int) -> tuple[float, float, float]:
-        """Return green, yellow and red time of a light."""
-        times = self._turn_of[light].times_s
-        return times[GREEN], times[YELLOW], times[RED]
-
     def set_time(self, light: int, state: int, seconds: float) -> None:
         """Set how long the light's controller shows `state`."""
-        self._turn_of[light].times_s[state] = max(seconds, 0.0)
+        self.times_s[self._turn_of[light], _TIME_COLUMN[state]] = max(seconds, 0.0)
 
     def freeze(self, light: int, is_frozen: bool) -> None:
-        """Stop or continue the cycle of the light's group."""
-        self._group_of[light].is_frozen = is_frozen
+        """Stop or continue the cycle of the light's junction."""
+        self._freeze(self._group_of[light], is_frozen)
 
-    def is_light_frozen(self, light: int) -> bool:
-        """Return whether the light's cycle stands still."""
-        return self.is_frozen or self._group_of[light].is_frozen
+    def freeze_all(self, is_frozen: bool) -> None:
+        """Stop or continue every cycle."""
+        for group in self._groups:
+            self._freeze(group, is_frozen)
+
+    def _freeze(self, group: _Group, is_frozen: bool) -> None:
+        group.is_frozen = is_frozen
+        for turn in group.turns:
+            self.frozen[turn] = is_frozen
 
     def group(self, light: int) -> list[int]:
         """Return the lights of the same junction, the light itself included."""
-        return sorted(other for turn in self._group_of[light].turns for other in turn.lights)
+        return sorted(other for turn in self._group_of[light].turns for other in turn)
 
     def reset_group(self, light: int) -> None:
         """Start the cycle of the light's junction anew."""
@@ -119,24 +119,24 @@ class TrafficLights:
     def _reset(self, group: _Group) -> None:
         group.current, group.phase, group.elapsed_s = 0, GREEN, 0.0
         for turn in group.turns:
-            self._show(turn.lights, RED)
-        self._show(group.turns[0].lights, GREEN)
+            self._show(turn, RED)
+        self._show(group.turns[0], GREEN)
 
 
 def _build_groups(signals: Sequence[Signal], controllers: Sequence[Controller]) -> list[_Group]:
     """Return one group per junction; a light that no controller lists takes its turn after those that are listed."""
     index = {signal.signal_id: number for number, signal in enumerate(signals)}
-    junctions: dict[str, list[_Turn]] = {}
+    junctions: dict[str, list[list[int]]] = {}
     placed: set[int] = set()
     for controller in sorted(controllers, key=lambda item: item.sequence):
         lights = [index[name] for name in controller.signal_ids if name in index and index[name] not in placed]
         if lights:
             placed.update(lights)
             junction = controller.junction_id or f"controller {controller.controller_id}"
-            junctions.setdefault(junction, []).append(_Turn(lights=lights))
+            junctions.setdefault(junction, []).append(lights)
     for light, signal in enumerate(signals):
         if light not in placed:
             junction_id = signal.stop_lines[0].junction_id
             junction = str(junction_id) if junction_id >= 0 else f"signal {signal.signal_id}"
-            junctions.setdefault(junction, []).append(_Turn(lights=[light]))
+            junctions.setdefault(junction, []).append([light])
     return [_Group(turns=turns) for turns in junctions.values()]

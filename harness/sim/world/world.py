@@ -6,45 +6,29 @@ town and the calls made, so the same calls give the same states, bit for bit.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.errors import SimError
 from harness.sim.world.actors import ACCELERATION, ANGULAR_VELOCITY, POSE, VELOCITY, ActorInfo, ActorTable, Kin, Kind
 from harness.sim.world.blueprints import LIBRARY, Blueprint
-from harness.sim.world.collisions import Boxes, Contacts, candidate_pairs, find_contacts, impulses_ns
+from harness.sim.world.impacts import Collision, Impacts
+from harness.sim.world.poses import Pose, compose, normalized
+from harness.sim.world.right_of_way import RightOfWay
 from harness.sim.world.signals import SPEED_TYPE, STOP_TYPE, Signal
-from harness.sim.world.town import POLE_HALF_M, POLE_HEIGHT_M, Town
+from harness.sim.world.town import Town
 from harness.sim.world.traffic_lights import TrafficLights
 from harness.sim.world.vehicle_dynamics import advance, gear_of
 
-if TYPE_CHECKING:
-    from scipy.spatial import cKDTree
-
-Pose = tuple[float, float, float, float, float, float]
-
 # CARLA's limit of a vehicle that has passed no sign yet.
 DEFAULT_SPEED_LIMIT_KMH = 30.0
-# The coordinates a client may send; the largest town is 15 km wide.
-MAX_COORDINATE_M = 1.0e6
-MAX_SPEED_MPS = 150.0
-_CLOSING_REPORTED_MPS = 0.05
-# Yaw moment of a push relative to a free box: tyres hold most of it.
-_SPIN_SHARE = 0.3
-
-
-@dataclass(frozen=True)
-class Collision:
-    """`this` was hit by `other`; ids of actors, impulse on `this` [N s] in the world frame."""
-
-    this: int
-    other: int
-    impulse_ns: tuple[float, float, float]
+# More than any client has use for; memory and the time of a tick stay bounded.
+MAX_ACTORS = 5_000
+# The rows of the lights, then of the signs, follow the spectator's.
+FIRST_SIGNAL_ROW = 1
+# The observer record has room for so many bytes of a signal's id, and a zero.
+_SIGNAL_NAME_BYTES = 31
 
 
 class World:
@@ -55,6 +39,7 @@ class World:
         lights: states of the traffic lights; light k is the actor `light_ids[k]`.
         weather: values in CARLA's field order; stored and returned, nothing here depends on it.
         frame, elapsed_s: counted by `step`.
+        signal_names: OpenDRIVE ids of the lights, then of the signs, as bytes.
     """
 
     def __init__(self, town: Town, *, episode_id: int, first_actor_id: int, frame: int) -> None:
@@ -67,20 +52,22 @@ class World:
         self.weather: Sequence[float] = DEFAULT_WEATHER
         self.table = ActorTable()
         self.lights = TrafficLights(town.lights, town.controllers)
-        self._touching: set[tuple[int, int]] = set()
-        self._next_stream_id = FIRST_SENSOR_STREAM_ID
+        self._right_of_way = RightOfWay(town.signed_junctions)
         self.spectator_id = self._add(ActorInfo(id=0, type_id="spectator", kind=Kind.SPECTATOR), (0, 0, 10, 0, 0, 0)).id
         self.light_ids = [self._add_signal(s, "traffic.traffic_light", Kind.TRAFFIC_LIGHT).id for s in town.lights]
         self.sign_ids = [self._add_signal(s, _sign_type_id(s), Kind.SIGN).id for s in town.signs]
+        self.signal_names = np.array([_cut(signal.signal_id) for signal in (*town.lights, *town.signs)], "S32")
         self._light_of_id = {actor_id: index for index, actor_id in enumerate(self.light_ids)}
-        self._pole_ids = self._find_pole_ids()
-        self._pole_tree = self._build_pole_tree()
+        self._impacts = Impacts(self.table, town.poles_m, self._find_pole_ids())
 
     # --- actors ------------------------------------------------------------------------------------------------------
 
     def _add(self, info: ActorInfo, pose: Pose) -> ActorInfo:
         info.id = self.next_actor_id
         self.next_actor_id += 1
+        if info.type_id in STREAMING_SENSORS:
+            # Like actor ids, stream ids are never used twice: an old subscriber must not see a new sensor.
+            info.stream_id = FIRST_SENSOR_STREAM_ID + info.id
         self.table.add(info, np.asarray(pose, np.float64))
         return info
 
@@ -97,6 +84,10 @@ class World:
         )
         return self._add(info, (signal.x_m, signal.y_m, signal.z_m, 0.0, signal.yaw_deg, 0.0))
 
+    def _find_pole_ids(self) -> list[int]:
+        by_signal = {info.signal_id: info.id for info in self.table.info.values() if info.signal_id}
+        return [by_signal[name] for name in self.town.pole_signals]
+
     def spawn(
         self,
         type_id: str,
@@ -109,22 +100,23 @@ class World:
 
         Args:
             pose: x, y, z [m], pitch, yaw, roll [deg]; in the world frame, or relative to the parent if there is one.
-            parent_id: actor to attach to, 0 = none.
+            parent_id: live actor to attach to, 0 = none.
 
         Raises:
-            SimError: with CARLA's text: unknown type, place taken, unknown parent.
+            SimError: with CARLA's text: unknown type, place taken, world full.
         """
         blueprint = LIBRARY.get(type_id)
         if blueprint is None:
             raise SimError(f"Actor description not found: '{type_id}' is not in the blueprint library of this server")
-        offset = None
+        if len(self.table) >= MAX_ACTORS:
+            raise SimError(f"Spawn failed: the world holds {MAX_ACTORS} actors, its limit; destroy some first")
+        offset, pose = None, normalized(pose)
         if parent_id:
             row = self.table.row(parent_id)
-            if row is None:
-                raise SimError(f"unable to attach actor: parent actor not found. Actor Id: {parent_id}")
-            offset, pose = pose, compose(self.table.kin[row, POSE], pose)
+            assert row is not None, "callers look the parent up"
+            offset, pose = pose, normalized(compose(self.table.kin[row, POSE], pose))
         info = self._describe(blueprint, attributes, parent_id, offset)
-        if info.kind in (Kind.VEHICLE, Kind.PROP) and self._is_taken(info, pose):
+        if info.kind in (Kind.VEHICLE, Kind.PROP) and not self._impacts.is_free(info, pose):
             raise SimError("Spawn failed because of collision at spawn position")
         self._add(info, pose)
         if info.kind is Kind.VEHICLE:
@@ -135,10 +127,6 @@ class World:
         self, blueprint: Blueprint, attributes: Mapping[str, str], parent_id: int, offset: Pose | None
     ) -> ActorInfo:
         kind = _kind_of(blueprint.type_id)
-        stream_id = 0
-        if blueprint.type_id in STREAMING_SENSORS:
-            stream_id = self._next_stream_id
-            self._next_stream_id += 1
         return ActorInfo(
             id=0,
             type_id=blueprint.type_id,
@@ -148,7 +136,6 @@ class World:
             box_half_m=blueprint.half_m,
             semantic_tag=blueprint.semantic_tag,
             parent_id=parent_id,
-            stream_id=stream_id,
             offset=offset,
         )
 
@@ -169,40 +156,17 @@ class World:
         self.table.remove(actor_id)
         return True
 
-    def _is_taken(self, info: ActorInfo, pose: Pose) -> bool:
-        solid = self._solid_boxes()
-        new = Boxes(
-            centre_m=np.array([[pose[0], pose[1]]]),
-            yaw_rad=np.radians([pose[4]]),
-            half_m=np.array([info.box_half_m[:2]]),
-            bottom_m=np.array([pose[2] - 1.0]),
-            top_m=np.array([pose[2] + 2.0 * info.box_half_m[2] + 1.0]),
-        )
-        both = _concatenate(new, solid)
-        others = np.arange(1, len(both.yaw_rad))
-        return len(find_contacts(both, np.zeros(len(others), np.intp), others).first) > 0
-
     # --- what clients set --------------------------------------------------------------------------------------------
 
     def set_pose(self, row: int, pose: Pose) -> None:
         """Put an actor somewhere; its velocity in the world frame is kept."""
         table = self.table
-        table.kin[row, POSE] = np.clip(pose, -MAX_COORDINATE_M, MAX_COORDINATE_M)
+        table.kin[row, POSE] = normalized(pose)
         if table.kind[row] == Kind.VEHICLE:
-            self.set_velocity(row, table.kin[row, VELOCITY])
+            table.set_velocity(row, table.kin[row, VELOCITY])
         info = table.info[int(table.ids[row])]
         if info.parent_id:
             info.offset = None
-
-    def set_velocity(self, row: int, velocity_mps: Sequence[float] | NDArray[np.float64]) -> None:
-        """Set the velocity of an actor, world frame."""
-        table = self.table
-        velocity = np.clip(velocity_mps, -MAX_SPEED_MPS, MAX_SPEED_MPS)
-        table.kin[row, VELOCITY] = velocity
-        yaw_rad = math.radians(table.kin[row, Kin.YAW])
-        cos, sin = math.cos(yaw_rad), math.sin(yaw_rad)
-        table.along_mps[row] = velocity[0] * cos + velocity[1] * sin
-        table.side_mps[row] = -velocity[0] * sin + velocity[1] * cos
 
     def set_angular_velocity(self, row: int, angular_velocity_dps: Sequence[float]) -> None:
         """Set the angular velocity of an actor [deg/s]; of a vehicle the part about the vertical counts."""
@@ -224,8 +188,8 @@ class World:
         self.delta_s = dt_s
         self.lights.step(dt_s)
         self._drive(dt_s)
-        collisions = self._collide()
-        self._follow_road()
+        collisions = self._impacts.step()
+        self._follow_road(dt_s)
         self._carry_attached()
         table.kin[:, ACCELERATION] = (table.kin[:, VELOCITY] - before) / max(dt_s, 1e-6)
         return collisions
@@ -263,7 +227,7 @@ class World:
         automatic = rows[~table.manual_gear_shift[rows]]
         table.gear[automatic] = gear_of(table.along_mps[automatic], table.reverse[automatic])
 
-    def _follow_road(self) -> None:
+    def _follow_road(self, dt_s: float) -> None:
         """Set height, slope, governing light and speed limit of the vehicles from the road under them."""
         table, lanes = self.table, self.town.lanes
         rows = table.vehicle_rows
@@ -277,6 +241,9 @@ class World:
 
         governed = lanes.light_index[ahead]
         table.light_index[rows] = np.where(governed >= 0, governed, lanes.light_index[here])
+        table.must_yield[rows] = self._right_of_way.step(
+            table.ids[rows], here, ahead, np.abs(table.along_mps[rows]), dt_s
+        )
         limit = lanes.sign_limit_kmh[here]
         table.speed_limit_kmh[rows] = np.where(limit > 0.0, limit, table.speed_limit_kmh[rows])
 
@@ -296,155 +263,18 @@ class World:
                 continue
             row, parent = self.table.row(info.id), self.table.row(info.parent_id)
             if row is not None and parent is not None:
-                self.table.kin[row, POSE] = compose(self.table.kin[parent, POSE], info.offset)
+                self.table.kin[row, POSE] = normalized(compose(self.table.kin[parent, POSE], info.offset))
                 self.table.kin[row, VELOCITY] = self.table.kin[parent, VELOCITY]
-
-    # --- collisions --------------------------------------------------------------------------------------------------
-
-    def _solid_boxes(self) -> Boxes:
-        """Return the boxes of vehicles and props, in the order of `table.solid_rows`, then of all poles."""
-        table = self.table
-        rows = table.solid_rows
-        yaw_rad = np.radians(table.kin[rows, Kin.YAW])
-        cos, sin = np.cos(yaw_rad), np.sin(yaw_rad)
-        offset = table.box_centre_m[rows]
-        actors = Boxes(
-            centre_m=np.stack(
-                [
-                    table.kin[rows, Kin.X] + offset[:, 0] * cos - offset[:, 1] * sin,
-                    table.kin[rows, Kin.Y] + offset[:, 0] * sin + offset[:, 1] * cos,
-                ],
-                axis=1,
-            ),
-            yaw_rad=yaw_rad,
-            half_m=table.box_half_m[rows, :2],
-            bottom_m=table.kin[rows, Kin.Z] + offset[:, 2] - table.box_half_m[rows, 2],
-            top_m=table.kin[rows, Kin.Z] + offset[:, 2] + table.box_half_m[rows, 2],
-        )
-        return _concatenate(actors, self._pole_boxes)
-
-    def _collide(self) -> list[Collision]:
-        table = self.table
-        rows = table.solid_rows
-        if not len(table.vehicle_rows) or len(rows) + len(self._pole_ids) < 2:
-            return []
-        boxes = self._solid_boxes()
-        movers = (table.kind[rows] == Kind.VEHICLE) & table.simulates_physics[rows]
-        first, second = candidate_pairs(boxes.take(np.arange(len(rows))), movers)
-        pole_first, pole_second = self._near_poles(boxes, np.flatnonzero(movers), len(rows))
-        contacts = find_contacts(boxes, np.concatenate([first, pole_first]), np.concatenate([second, pole_second]))
-        if not len(contacts.first):
-            self._touching = set()
-            return []
-        return self._push(boxes, contacts, movers)
-
-    def _near_poles(
-        self, boxes: Boxes, movers: NDArray[np.intp], offset: int
-    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        none = np.zeros(0, np.intp)
-        if self._pole_tree is None or not len(movers):
-            return none, none
-        distance_m, pole = self._pole_tree.query(boxes.centre_m[movers], k=1)
-        near = distance_m < np.hypot(boxes.half_m[movers, 0], boxes.half_m[movers, 1]) + POLE_HALF_M * 1.5
-        return movers[near], pole[near] + offset
-
-    def _push(self, boxes: Boxes, contacts: Contacts, movers: NDArray[np.bool_]) -> list[Collision]:
-        """Apply the impulses of the contacts, part the boxes and report the contacts that are new or pressing."""
-        table, rows, count = self.table, self.table.solid_rows, len(boxes.yaw_rad)
-        inverse_mass = np.zeros(count)
-        inverse_mass[: len(rows)][movers] = 1.0 / table.mass_kg[rows[movers]]
-        velocity = np.zeros((count, 2))
-        velocity[: len(rows)] = table.kin[rows, Kin.VX : Kin.VZ]
-        impulse = impulses_ns(contacts, velocity, inverse_mass)
-        ids = np.concatenate([table.ids[rows], np.array(self._pole_ids, np.uint32)])
-        reports: list[Collision] = []
-        touching = set()
-        for k in range(len(contacts.first)):
-            a, b = int(contacts.first[k]), int(contacts.second[k])
-            pair = (int(ids[a]), int(ids[b]))
-            touching.add(pair)
-            push = impulse[k] * contacts.normal[k]
-            inverse = inverse_mass[a] + inverse_mass[b]
-            for index, sign in ((a, -1.0), (b, 1.0)):
-                if inverse_mass[index] > 0.0:
-                    share = inverse_mass[index] / inverse
-                    self._kick(int(rows[index]), sign * push, contacts.point_m[k] - boxes.centre_m[index])
-                    shift = sign * share * contacts.depth_m[k] * contacts.normal[k]
-                    table.kin[rows[index], :2] += shift
-            if pair not in self._touching or impulse[k] * inverse > _CLOSING_REPORTED_MPS:
-                reports.append(Collision(pair[0], pair[1], (-float(push[0]), -float(push[1]), 0.0)))
-                reports.append(Collision(pair[1], pair[0], (float(push[0]), float(push[1]), 0.0)))
-        self._touching = touching
-        return reports
-
-    def _kick(self, row: int, impulse_ns: NDArray[np.float64], lever_m: NDArray[np.float64]) -> None:
-        table = self.table
-        mass_kg, half_m = table.mass_kg[row], table.box_half_m[row]
-        velocity = table.kin[row, VELOCITY].copy()
-        velocity[:2] += impulse_ns / mass_kg
-        inertia = mass_kg * (half_m[0] ** 2 + half_m[1] ** 2) / 3.0
-        moment = lever_m[0] * impulse_ns[1] - lever_m[1] * impulse_ns[0]
-        self.set_velocity(row, velocity)
-        spin = table.spin_dps[row] + _SPIN_SHARE * math.degrees(moment / inertia)
-        table.spin_dps[row] = min(max(spin, -180.0), 180.0)
-
-    def _find_pole_ids(self) -> list[int]:
-        by_signal = {info.signal_id: info.id for info in self.table.info.values() if info.signal_id}
-        return [by_signal[name] for name in self.town.pole_signals]
-
-    def _build_pole_tree(self) -> cKDTree | None:
-        from scipy.spatial import cKDTree
-
-        feet = self.town.poles_m
-        count = len(feet)
-        self._pole_boxes = Boxes(
-            centre_m=feet[:, :2].copy(),
-            yaw_rad=np.zeros(count),
-            half_m=np.full((count, 2), POLE_HALF_M),
-            bottom_m=feet[:, 2] - 1.0,
-            top_m=feet[:, 2] + POLE_HEIGHT_M,
-        )
-        return cKDTree(feet[:, :2]) if count else None
-
-
-def _concatenate(first: Boxes, second: Boxes) -> Boxes:
-    return Boxes(
-        centre_m=np.concatenate([first.centre_m, second.centre_m]),
-        yaw_rad=np.concatenate([first.yaw_rad, second.yaw_rad]),
-        half_m=np.concatenate([first.half_m, second.half_m]),
-        bottom_m=np.concatenate([first.bottom_m, second.bottom_m]),
-        top_m=np.concatenate([first.top_m, second.top_m]),
-    )
-
-
-def compose(parent: Sequence[float] | NDArray[np.float64], offset: Pose) -> Pose:
-    """Return the world pose of something attached to `parent` at `offset` (x, y, z [m], pitch, yaw, roll [deg]).
-
-    The rotation of the offset is added to the parent's, exact for the level parents of this world.
-    """
-    pitch, yaw, roll = (math.radians(float(angle)) for angle in parent[3:6])
-    cp, sp, cy, sy, cr, sr = (
-        math.cos(pitch),
-        math.sin(pitch),
-        math.cos(yaw),
-        math.sin(yaw),
-        math.cos(roll),
-        math.sin(roll),
-    )
-    x, y, z = offset[0], offset[1], offset[2]
-    return (
-        float(parent[0]) + x * cp * cy + y * (cy * sp * sr - sy * cr) - z * (cy * sp * cr + sy * sr),
-        float(parent[1]) + x * cp * sy + y * (sy * sp * sr + cy * cr) - z * (sy * sp * cr - cy * sr),
-        float(parent[2]) + x * sp - y * cp * sr + z * cp * cr,
-        float(parent[3]) + offset[3],
-        float(parent[4]) + offset[4],
-        float(parent[5]) + offset[5],
-    )
 
 
 def _kind_of(type_id: str) -> Kind:
     prefix = type_id.split(".", 1)[0]
     return {"vehicle": Kind.VEHICLE, "static": Kind.PROP, "sensor": Kind.SENSOR}[prefix]
+
+
+def _cut(signal_id: str) -> bytes:
+    """Return as much of an id as the observer record has room for, cut between characters."""
+    return signal_id.encode()[:_SIGNAL_NAME_BYTES].decode(errors="ignore").encode()
 
 
 def _sign_type_id(signal: Signal) -> str:
@@ -455,6 +285,6 @@ def _sign_type_id(signal: Signal) -> str:
 
 # Sensors whose data the server sends; lane invasion is computed in the client.
 STREAMING_SENSORS = frozenset({"sensor.other.collision"})
-FIRST_SENSOR_STREAM_ID = 2
+FIRST_SENSOR_STREAM_ID = 2  # of the actor with id 0; the world observer has stream 1
 # CARLA's default: cloudiness 5, sun at 45 degrees, fog distance 0.75, falloff 0.1, scattering as in the client's type.
 DEFAULT_WEATHER: tuple[float, ...] = (5.0, 0.0, 0.0, 10.0, -1.0, 45.0, 2.0, 0.75, 0.1, 0.0, 1.0, 0.03, 0.0331, 0.0)

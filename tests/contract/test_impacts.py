@@ -1,0 +1,194 @@
+"""What the sensors `collision` and `lane_invasion` report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import carla
+import pytest
+
+from tests.contract.conftest import STRAIGHT_X_M, STRAIGHT_Y_M, attach, tick, wait_until
+
+Spawn = Callable[..., Any]
+Listen = Callable[[Any], list[Any]]
+
+
+@pytest.fixture
+def listen(world: Any) -> Iterator[Listen]:
+    """Return a function that listens to the collisions of an actor; events arrive in the list it returns."""
+    sensors = []
+
+    def start(actor: Any) -> list[Any]:
+        events: list[Any] = []
+        sensor = attach(world, "sensor.other.collision", actor)
+        sensor.listen(events.append)
+        sensors.append(sensor)
+        _wait_for_connection(world)
+        return events
+
+    yield start
+    for sensor in sensors:
+        sensor.stop()
+        sensor.destroy()
+
+
+def _wait_for_connection(world: Any) -> None:
+    """Let the sensor's connection reach the server: the client opens it in another thread."""
+    time.sleep(0.05)
+    world.tick()
+
+
+def _drive_until(world: Any, is_true: Callable[[], bool], otherwise: str, ticks: int = 120) -> None:
+    for _ in range(ticks):
+        if is_true():
+            return
+        world.tick()
+    pytest.fail(f"{otherwise} within {ticks} ticks")
+
+
+def test_two_cars_head_on_hit_each_other(world: Any, spawn: Spawn, listen: Listen) -> None:
+    left, right = spawn(), spawn(x=STRAIGHT_X_M + 15.0, yaw=180.0)
+    of_left, of_right = listen(left), listen(right)
+    for car in (left, right):
+        car.apply_control(carla.VehicleControl(throttle=1.0))
+    before = 0.0
+    for _ in range(60):
+        speed_mps = left.get_velocity().x
+        world.tick()
+        if left.get_velocity().x < speed_mps - 1.0:
+            before = speed_mps
+            break
+    wait_until(lambda: of_left and of_right, "both sensors report")
+    first, second = of_left[0], of_right[0]
+    assert (first.actor.id, first.other_actor.id) == (left.id, right.id)
+    assert (second.actor.id, second.other_actor.id) == (right.id, left.id)
+    assert first.frame == second.frame == world.get_snapshot().frame
+    assert first.timestamp == pytest.approx(world.get_snapshot().timestamp.elapsed_seconds)
+    # Equal masses of 1800 kg, equal speeds: each takes its whole momentum and a tenth, against its own direction.
+    assert first.normal_impulse.x == pytest.approx(-1.1 * 1800.0 * before, rel=0.1)
+    assert second.normal_impulse.x == pytest.approx(-first.normal_impulse.x)
+    assert first.normal_impulse.y == pytest.approx(0.0, abs=1.0)
+    assert first.transform.location.x == pytest.approx(left.get_location().x, abs=0.2)
+    assert right.get_location().x - left.get_location().x >= 2 * 2.4462 - 1e-3
+
+
+def test_a_car_runs_into_the_back_of_another(world: Any, spawn: Spawn, listen: Listen) -> None:
+    behind, ahead = spawn(), spawn(x=STRAIGHT_X_M + 12.0)
+    events = listen(ahead)
+    behind.set_target_velocity(carla.Vector3D(10.0, 0.0, 0.0))
+    _drive_until(world, lambda: bool(events), "no collision")
+    assert events[0].normal_impulse.x > 1000.0  # pushed forward
+    assert ahead.get_velocity().x > 2.0
+    assert behind.get_velocity().x < 8.0
+
+
+def test_a_car_hits_a_prop(world: Any, spawn: Spawn, listen: Listen) -> None:
+    car, prop = spawn(), spawn("static.prop.streetbarrier", x=STRAIGHT_X_M + 10.0, z=0.0)
+    events = listen(car)
+    car.set_target_velocity(carla.Vector3D(8.0, 0.0, 0.0))
+    _drive_until(world, lambda: bool(events), "no collision")
+    assert (events[0].other_actor.id, events[0].other_actor.type_id) == (prop.id, "static.prop.streetbarrier")
+    assert events[0].normal_impulse.x < -1000.0
+    assert prop.get_location().x == pytest.approx(STRAIGHT_X_M + 10.0)  # props do not move
+    assert car.get_velocity().x < 0.1
+
+
+def test_a_car_hits_the_pole_of_a_sign(world: Any, spawn: Spawn, listen: Listen) -> None:
+    sign = min(
+        world.get_actors().filter("traffic.speed_limit.60"), key=lambda a: a.get_location().x
+    )  # beside the straight road
+    place = sign.get_location()
+    car = spawn(x=place.x + 12.0, y=place.y, yaw=180.0)
+    events = listen(car)
+    car.set_target_velocity(carla.Vector3D(-8.0, 0.0, 0.0))
+    _drive_until(world, lambda: bool(events), "no collision")
+    assert (events[0].other_actor.id, events[0].other_actor.type_id) == (sign.id, "traffic.speed_limit.60")
+    assert events[0].normal_impulse.x > 1000.0
+    assert car.get_location().x > place.x + 2.4
+
+
+def test_a_sensor_on_one_car_does_not_report_the_crash_of_others(world: Any, spawn: Spawn, listen: Listen) -> None:
+    car, other, bystander = spawn(), spawn(x=STRAIGHT_X_M + 8.0), spawn(x=STRAIGHT_X_M + 40.0)
+    of_bystander, of_car = listen(bystander), listen(car)
+    car.set_target_velocity(carla.Vector3D(10.0, 0.0, 0.0))
+    _drive_until(world, lambda: bool(of_car), "no collision")
+    assert of_car[0].other_actor.id == other.id
+    assert of_bystander == []
+
+
+def test_standing_together_makes_no_endless_events(world: Any, spawn: Spawn, listen: Listen) -> None:
+    car, other = spawn(), spawn(x=STRAIGHT_X_M + 12.0)
+    events = listen(car)
+    other.set_transform(carla.Transform(carla.Location(STRAIGHT_X_M + 4.5, STRAIGHT_Y_M, 0.0)))  # 0.4 m inside the car
+    for actor in (car, other):
+        actor.apply_control(carla.VehicleControl(hand_brake=True))
+    tick(world, 60)
+    assert 1 <= len(events) <= 2
+
+
+def test_a_stopped_sensor_is_silent_and_can_listen_again(world: Any, spawn: Spawn) -> None:
+    car = spawn()
+    spawn("static.prop.streetbarrier", x=STRAIGHT_X_M + 6.0, z=0.0)
+    sensor = attach(world, "sensor.other.collision", car)
+    events: list[Any] = []
+    sensor.listen(events.append)
+    assert sensor.is_listening()
+    sensor.stop()
+    _wait_for_connection(world)
+    assert not sensor.is_listening()
+    car.apply_control(carla.VehicleControl(throttle=1.0))
+    tick(world, 40)
+    assert events == []
+    sensor.listen(events.append)
+    _wait_for_connection(world)
+    tick(world, 5)
+    wait_until(lambda: bool(events), "the sensor reports that the car presses on")
+    sensor.destroy()
+
+
+def test_a_vehicle_can_be_destroyed_under_its_sensor(world: Any, spawn: Spawn, listen: Listen) -> None:
+    car, other = spawn(), spawn(x=STRAIGHT_X_M + 8.0)
+    events = listen(car)
+    car.set_target_velocity(carla.Vector3D(10.0, 0.0, 0.0))
+    _drive_until(world, lambda: bool(events), "no collision")
+    assert other.destroy() and car.destroy()
+    tick(world, 5)
+    assert world.get_snapshot().frame > events[-1].frame
+
+
+# --- lane invasion: computed in the client, from poses and map -------------------------------------------------------
+
+
+def test_crossing_a_line_is_reported_with_its_kind(world: Any, spawn: Spawn) -> None:
+    car = spawn()
+    events: list[Any] = []
+    sensor = attach(world, "sensor.other.lane_invasion", car)
+    sensor.listen(events.append)
+    tick(world, 2)
+    crossed = []
+    # From lane -2 to the left: the broken line to lane -1, then the double line to the other direction.
+    for y_m in (-185.2, -186.2, -187.2, -188.2, -189.4, -190.6):
+        car.set_transform(carla.Transform(carla.Location(car.get_location().x + 1.0, y_m, 0.0)))
+        tick(world)
+    wait_until(lambda: len(events) >= 2, "two lines are crossed")
+    for event in events:
+        crossed += [str(marking.type) for marking in event.crossed_lane_markings]
+    assert set(crossed) == {"Broken", "SolidSolid"}
+    assert crossed.index("Broken") < crossed.index("SolidSolid")
+    sensor.stop()
+    sensor.destroy()
+
+
+def test_staying_in_lane_is_not_reported(world: Any, spawn: Spawn) -> None:
+    car = spawn()
+    events: list[Any] = []
+    sensor = attach(world, "sensor.other.lane_invasion", car)
+    sensor.listen(events.append)
+    car.apply_control(carla.VehicleControl(throttle=0.6))
+    tick(world, 60)
+    assert car.get_location().x > STRAIGHT_X_M + 10.0
+    assert events == []
+    sensor.stop()
+    sensor.destroy()

@@ -1,0 +1,193 @@
+"""Contacts of boxes against shapely, and the push that follows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from shapely import Polygon
+
+from harness.sim.world.actors import ActorInfo, ActorTable, Kin, Kind
+from harness.sim.world.collisions import RESTITUTION, Boxes, candidate_pairs, find_contacts, impulses_ns
+from harness.sim.world.impacts import Impacts
+
+BOX = st.tuples(
+    st.floats(-8, 8), st.floats(-8, 8), st.floats(-3.2, 3.2), st.floats(0.1, 4.0), st.floats(0.1, 2.0)
+)  # x, y [m], yaw [rad], half sizes [m]
+
+
+def _boxes(*boxes: tuple[float, ...], bottom_m: Any = 0.0, top_m: Any = 1.0) -> Boxes:
+    table = np.array(boxes)
+    return Boxes(
+        centre_m=table[:, :2],
+        yaw_rad=table[:, 2],
+        half_m=table[:, 3:5],
+        bottom_m=np.broadcast_to(np.asarray(bottom_m, float), len(boxes)),
+        top_m=np.broadcast_to(np.asarray(top_m, float), len(boxes)),
+    )
+
+
+def _polygon(box: tuple[float, ...]) -> Polygon:
+    x, y, yaw, length, width = box
+    forward = np.array([np.cos(yaw), np.sin(yaw)]) * length
+    right = np.array([-np.sin(yaw), np.cos(yaw)]) * width
+    centre = np.array([x, y])
+    return Polygon([centre + a * forward + b * right for a, b in ((1, 1), (1, -1), (-1, -1), (-1, 1))])
+
+
+def _pair(count: int = 2) -> tuple[Any, Any]:
+    first, second = np.triu_indices(count, 1)
+    return first, second
+
+
+@given(BOX, BOX)
+def test_contacts_are_those_of_the_polygons(a: tuple[float, ...], b: tuple[float, ...]) -> None:
+    contacts = find_contacts(_boxes(a, b), *_pair())
+    area_m2, gap_m = _polygon(a).intersection(_polygon(b)).area, _polygon(a).distance(_polygon(b))
+    if area_m2 > 1e-6:
+        assert len(contacts.first) == 1
+    elif gap_m > 1e-6:
+        assert len(contacts.first) == 0
+
+
+@given(BOX, BOX)
+def test_moving_by_the_depth_along_the_normal_parts_the_boxes(a: tuple[float, ...], b: tuple[float, ...]) -> None:
+    contacts = find_contacts(_boxes(a, b), *_pair())
+    if len(contacts.first):
+        assert np.hypot(*contacts.normal[0]) == pytest.approx(1.0)
+        shift = contacts.normal[0] * (contacts.depth_m[0] + 1e-6)
+        moved = (b[0] + shift[0], b[1] + shift[1], *b[2:])
+        assert _polygon(a).intersection(_polygon(moved)).area < 1e-5
+
+
+@given(st.lists(BOX, min_size=2, max_size=12), st.data())
+def test_no_overlapping_pair_with_a_mover_escapes_the_first_look(boxes: list[tuple[float, ...]], data: Any) -> None:
+    movers = np.array(data.draw(st.lists(st.booleans(), min_size=len(boxes), max_size=len(boxes))))
+    first, second = candidate_pairs(_boxes(*boxes), movers)
+    found = list(zip(first.tolist(), second.tolist(), strict=True))
+    assert found == sorted(set(found))
+    assert all(a < b and (movers[a] or movers[b]) for a, b in found)
+    for a in range(len(boxes)):
+        for b in range(a + 1, len(boxes)):
+            overlapping = _polygon(boxes[a]).intersection(_polygon(boxes[b])).area > 1e-6
+            if overlapping and (movers[a] or movers[b]):
+                assert (a, b) in found
+
+
+@pytest.mark.parametrize(("bottom_m", "touching"), [(0.0, True), (0.9, True), (1.1, False), (-2.0, False)])
+def test_boxes_above_each_other_do_not_touch(bottom_m: float, touching: bool) -> None:
+    box = (0.0, 0.0, 0.0, 2.0, 1.0)
+    boxes = _boxes(box, box, bottom_m=[0.0, bottom_m], top_m=[1.0, bottom_m + 1.0])
+    assert (len(find_contacts(boxes, *_pair()).first) == 1) == touching
+
+
+@given(st.floats(-30, 30), st.floats(-30, 30), st.floats(-3.2, 3.2), st.floats(500, 3000), st.floats(500, 3000))
+def test_momentum_is_kept_and_the_approach_ends(
+    speed_a: float, speed_b: float, yaw: float, mass_a: float, mass_b: float
+) -> None:
+    boxes = _boxes((0.0, 0.0, 0.0, 2.0, 1.0), (3.0, 0.5, yaw, 2.0, 1.0))
+    contacts = find_contacts(boxes, *_pair())
+    if not len(contacts.first):
+        return
+    velocity = np.array([[speed_a, 1.0], [speed_b, -1.0]])
+    inverse = np.array([1 / mass_a, 1 / mass_b])
+    impulse = impulses_ns(contacts, velocity, inverse)
+    push = impulse[0] * contacts.normal[0]
+    after = velocity + np.array([-push * inverse[0], push * inverse[1]])
+    before_ns = mass_a * velocity[0] + mass_b * velocity[1]
+    assert mass_a * after[0] + mass_b * after[1] == pytest.approx(before_ns)
+    closing_before = -(velocity[1] - velocity[0]) @ contacts.normal[0]
+    closing_after = -(after[1] - after[0]) @ contacts.normal[0]
+    if closing_before > 0.0:
+        assert closing_after == pytest.approx(-RESTITUTION * closing_before, abs=1e-9)
+    else:
+        assert impulse[0] == 0.0
+    energy_before = mass_a * velocity[0] @ velocity[0] + mass_b * velocity[1] @ velocity[1]
+    assert mass_a * after[0] @ after[0] + mass_b * after[1] @ after[1] <= energy_before * (1 + 1e-9)
+
+
+def test_an_immovable_pair_takes_no_impulse() -> None:
+    box = (0.0, 0.0, 0.0, 2.0, 1.0)
+    contacts = find_contacts(_boxes(box, box), *_pair())
+    assert impulses_ns(contacts, np.array([[5.0, 0.0], [-5.0, 0.0]]), np.zeros(2)).tolist() == [0.0]
+
+
+# --- on actors -------------------------------------------------------------------------------------------------------
+
+
+def _table(*cars: tuple[float, float], kind: Kind = Kind.VEHICLE) -> ActorTable:
+    """Return cars along x: (x [m], speed [m/s])."""
+    table = ActorTable()
+    for number, (x_m, speed_mps) in enumerate(cars, start=1):
+        info = ActorInfo(
+            id=number, type_id="car", kind=kind, box_half_m=(2.0, 1.0, 0.75), box_centre_m=(0.0, 0.0, 0.75)
+        )
+        row = table.add(info, np.array([x_m, 0.0, 0.0, 0.0, 0.0, 0.0]))
+        table.mass_kg[row], table.simulates_physics[row] = 1000.0, True
+        table.set_velocity(row, (speed_mps, 0.0, 0.0))
+    return table
+
+
+def _no_poles() -> Any:
+    return np.zeros((0, 3))
+
+
+def test_a_hit_is_reported_to_both_and_parts_them() -> None:
+    table = _table((0.0, 10.0), (3.5, 0.0))
+    reports = Impacts(table, _no_poles(), []).step()
+    assert [(r.this, r.other) for r in reports] == [(1, 2), (2, 1)]
+    assert reports[0].impulse_ns[0] == pytest.approx(-5500.0)
+    assert reports[1].impulse_ns[0] == pytest.approx(5500.0)
+    assert table.kin[:, Kin.VX].tolist() == pytest.approx([4.5, 5.5])
+    assert table.kin[1, Kin.X] - table.kin[0, Kin.X] == pytest.approx(4.0)
+    assert abs(table.spin_dps).max() < 1e-9  # a straight hit turns nobody
+
+
+def test_a_hit_beside_the_middle_makes_both_spin() -> None:
+    table = _table((0.0, 10.0), (3.5, 0.0))
+    table.kin[1, Kin.Y] = 1.5
+    table.kin[1, Kin.YAW] = 30.0
+    Impacts(table, _no_poles(), []).step()
+    assert table.spin_dps[0] != 0.0 and table.spin_dps[1] != 0.0
+
+
+def test_contact_that_goes_on_without_pressing_is_reported_once() -> None:
+    table = _table((0.0, 0.0), (3.999, 0.0))
+    impacts = Impacts(table, _no_poles(), [])
+    assert len(impacts.step()) == 2
+    for _ in range(20):
+        table.kin[1, Kin.X] = table.kin[0, Kin.X] + 3.999
+        assert impacts.step() == []
+
+
+def test_only_vehicles_with_physics_are_pushed() -> None:
+    table = _table((0.0, 10.0), (3.5, 0.0))
+    table.simulates_physics[1] = False
+    Impacts(table, _no_poles(), []).step()
+    assert table.kin[1, Kin.X] == 3.5 and table.kin[1, Kin.VX] == 0.0
+    assert table.kin[0, Kin.X] == pytest.approx(-0.5) and table.kin[0, Kin.VX] == pytest.approx(-1.0)
+
+
+def test_two_things_that_nothing_moves_do_not_collide() -> None:
+    table = _table((0.0, 0.0), (1.0, 0.0))
+    table.simulates_physics[:] = False
+    assert Impacts(table, _no_poles(), []).step() == []
+
+
+def test_a_pole_stops_a_car_and_is_named() -> None:
+    table = _table((0.0, 5.0))
+    reports = Impacts(table, np.array([[2.05, 0.3, 0.0], [50.0, 0.0, 0.0]]), [77, 78]).step()
+    assert [(r.this, r.other) for r in reports] == [(1, 77), (77, 1)]
+    assert table.kin[0, Kin.VX] == pytest.approx(-0.5)
+
+
+def test_a_place_is_free_or_taken() -> None:
+    table = _table((0.0, 0.0))
+    impacts = Impacts(table, np.array([[20.0, 0.0, 0.0]]), [77])
+    new = ActorInfo(id=2, type_id="car", kind=Kind.VEHICLE, box_half_m=(2.0, 1.0, 0.75))
+    for x_m, free in ((3.9, False), (4.1, True), (19.0, False), (30.0, True)):
+        assert impacts.is_free(new, (x_m, 0.0, 0.3, 0.0, 0.0, 0.0)) == free
+    assert impacts.is_free(new, (0.0, 0.0, 10.0, 0.0, 0.0, 0.0))  # on a bridge above
