@@ -9,7 +9,8 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -147,7 +148,7 @@ def load_agent(spec: str) -> DrivingAgent:
             ``get_entry_point()``.
 
     Raises:
-        AgentError: the file is missing, does not import, or has no such class.
+        AgentError: the file is missing, does not import, has no such class, or the class cannot be called.
     """
     if spec in BUILT_IN:
         return ExpertAgent() if spec == "expert" else ConstantAgent()
@@ -165,7 +166,8 @@ def load_agent(spec: str) -> DrivingAgent:
             f"agent class {class_name!r} not in {path} (has {', '.join(names) or 'no class'})",
             hint=f"AGENT={path}:ClassName",
         )
-    agent = _construct(made)
+    with _users_code(f"agent {class_name} in {path} cannot be made", path):
+        agent = _construct(made)
     missing = [name for name in ("setup", "sensors", "run_step") if not callable(getattr(agent, name, None))]
     if missing:
         raise AgentError(
@@ -199,13 +201,18 @@ def _import_file(path: Path) -> Any:
     module = importlib.util.module_from_spec(spec)
     sys.modules[_MODULE_NAME] = module
     sys.path.insert(0, str(path.parent.resolve()))
-    try:
+    with _users_code(f"agent file {path} does not import", path):
         spec.loader.exec_module(module)
-    except Exception as error:
-        raise AgentError(
-            f"agent file {path} does not import: {type(error).__name__}: {error}", hint=f"python3 {path}"
-        ) from error
     return module
+
+
+@contextmanager
+def _users_code(what_failed: str, path: Path) -> Iterator[None]:
+    """Name whatever a user's file raises, `sys.exit()` included."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        raise AgentError(f"{what_failed}: {type(error).__name__}: {error}", hint=f"python3 {path}") from error
 
 
 def _entry_point(module: Any, path: Path) -> str:
@@ -214,7 +221,8 @@ def _entry_point(module: Any, path: Path) -> str:
         raise AgentError(
             f"{path} has no get_entry_point(), expected one or a class name", hint=f"AGENT={path}:ClassName"
         )
-    return str(entry())
+    with _users_code(f"get_entry_point() of {path} fails", path):
+        return str(entry())
 
 
 def _construct(made: Any) -> Any:

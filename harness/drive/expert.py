@@ -18,8 +18,25 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.drive.controllers import LateralState, heading_error_rad, lookahead_points, steer, throttle_and_brake
-from harness.drive.forecast import ego_boxes, first_collision, forecast_ego, forecast_vehicles, vehicle_boxes
+from harness.drive.forecast import (
+    Boxes,
+    ego_boxes,
+    first_collision,
+    forecast_ego,
+    forecast_vehicles,
+    forecast_walkers,
+    vehicle_boxes,
+    walker_boxes,
+)
 from harness.drive.idm import Cause, cause_target_speed
+from harness.drive.obstacles import (
+    PASSING_MPS,
+    TRANSITION_M,
+    StandingClock,
+    find_obstacle,
+    is_gap_free,
+    plan_bypass,
+)
 from harness.drive.privileged_route import POINT_GAP_M, POINTS_PER_M, PrivilegedRoute
 from harness.drive.regulations import OnRoute
 from harness.drive.scene import Ego, Others, Scene
@@ -85,12 +102,18 @@ class Expert:
         self._curve_mps = curve_speeds(route.curvature_per_m)
         self._lateral = LateralState()
         self._stop_ticks = 0
+        self._standing = StandingClock()
+        self._passing: set[int] = set()
+        self._passed_index = -1
 
     def step(self, scene: Scene) -> Decision:
         """Decide about one tick."""
         ego = scene.ego
         self.index = self.route.advance(self.index, ego.x_m, ego.y_m)
+        waits_to_pass = self._get_around_obstacle(scene)
         target_mps, cause = self._target_speed(scene)
+        if waits_to_pass is not None and waits_to_pass < target_mps:
+            target_mps, cause = waits_to_pass, Cause.TWO_WAY_WAIT
         is_hazard = self._runs_into_something(scene, target_mps)
         aim = min(self.index + lookahead_points(ego.speed_mps), len(self.route) - 1)
         error_rad = heading_error_rad(ego.x_m, ego.y_m, ego.yaw_rad, *self.route.xy[aim].tolist())
@@ -111,6 +134,8 @@ class Expert:
         ego = scene.ego
         cruise_mps = min(max(CRUISE_SHARE * ego.speed_limit_kmh / 3.6, LEAST_CRUISE_MPS), MOST_CRUISE_MPS)
         desired_mps = min(cruise_mps, float(self._curve_mps[self.index]))
+        if self._passing:
+            desired_mps = min(desired_mps, PASSING_MPS)
         candidates = [(desired_mps, "cruise")]
         candidates += [(speed, Cause.LEADING_VEHICLE) for speed in self._behind_others(scene, desired_mps)]
         light = self._at_light(scene, desired_mps)
@@ -173,6 +198,7 @@ class Expert:
         ego, others = scene.ego, scene.others
         ahead_m = np.full(len(others), np.inf)
         rows = _near(ego, others)
+        rows = rows[~others.is_walker[rows] & ~np.isin(others.ids[rows], list(self._passing))]
         if not len(rows):
             return ahead_m
         grid = np.arange(self.index, min(self.index + LOOK_AHEAD_M * POINTS_PER_M, len(self.route)), POINTS_PER_M)
@@ -184,6 +210,41 @@ class Expert:
         leads &= nearest > 0
         ahead_m[rows[leads]] = nearest[leads].astype(np.float64)
         return ahead_m
+
+    # --- obstacles ---------------------------------------------------------------------------------------------------
+
+    def _get_around_obstacle(self, scene: Scene) -> float | None:
+        """Shift the route around something that stands on it; return a target speed while that has to wait."""
+        standing_s = self._standing.update(scene)
+        if self.index > self._passed_index:
+            self._passing.clear()
+        obstacle = find_obstacle(
+            scene,
+            self.route,
+            self.index,
+            standing_s,
+            half_width_m=self._half_width_m,
+            waits_at=[place.index for place in (*self._lights, *self._stop_signs)],
+            ignored=self._passing,
+        )
+        if obstacle is None:
+            return None
+        bypass = plan_bypass(
+            obstacle, self.route, self.index, half_length_m=self._half_length_m, half_width_m=self._half_width_m
+        )
+        if bypass.needs_gap and not is_gap_free(scene, self.route, self.index, bypass, standing_s):
+            return cause_target_speed(
+                Cause.TWO_WAY_WAIT,
+                speed_mps=scene.ego.speed_mps,
+                desired_speed_mps=LEAST_CRUISE_MPS,
+                distance_m=(bypass.start_index - self.index) * POINT_GAP_M + 1.0,
+                ego_length_m=2.0 * self._half_length_m,
+            )
+        self.route = self.route.shift(bypass.start_index, bypass.end_index, bypass.side, bypass.offset_m, TRANSITION_M)
+        self._curve_mps = curve_speeds(self.route.curvature_per_m)
+        self._passing.add(obstacle.actor_id)
+        self._passed_index = bypass.end_index
+        return None
 
     # --- forecast ----------------------------------------------------------------------------------------------------
 
@@ -203,6 +264,15 @@ class Expert:
             target_speed_mps=target_mps,
             lateral=self._lateral,
         )
+        mine = ego_boxes(
+            track, half_length_m=self._half_length_m, half_width_m=self._half_width_m, speed_mps=ego.speed_mps
+        )
+        walkers, rest = rows[others.is_walker[rows]], rows[~others.is_walker[rows]]
+        return self._hits_others(mine, others, rest, ego.speed_mps) or _hits_walkers(mine, others, walkers)
+
+    def _hits_others(self, mine: Boxes, others: Others, rows: npt.NDArray[np.intp], speed_mps: float) -> bool:
+        if not len(rows):
+            return False
         moving = forecast_vehicles(
             others.x_m[rows],
             others.y_m[rows],
@@ -212,17 +282,23 @@ class Expert:
             throttle=others.throttle[rows],
             brake=others.brake[rows],
         )
-        mine = ego_boxes(
-            track, half_length_m=self._half_length_m, half_width_m=self._half_width_m, speed_mps=ego.speed_mps
-        )
         theirs = vehicle_boxes(
             moving,
             half_length_m=others.half_length_m[rows],
             half_width_m=others.half_width_m[rows],
             speed_mps=others.speed_mps[rows],
-            is_near_lane_change=self.route.is_near_lane_change(self.index, ego.speed_mps),
+            is_near_lane_change=self.route.is_near_lane_change(self.index, speed_mps),
         )
         return bool((first_collision(mine, theirs) >= 0).any())
+
+
+def _hits_walkers(mine: Boxes, others: Others, rows: npt.NDArray[np.intp]) -> bool:
+    """Tell whether a pedestrian who walks straight on comes into the ego's way within the forecast."""
+    if not len(rows):
+        return False
+    walking = forecast_walkers(others.x_m[rows], others.y_m[rows], others.yaw_rad[rows], others.speed_mps[rows])
+    theirs = walker_boxes(walking, half_length_m=others.half_length_m[rows], half_width_m=others.half_width_m[rows])
+    return bool((first_collision(mine, theirs) >= 0).any())
 
 
 def curve_speeds(curvature_per_m: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -18,7 +18,7 @@ from typing import Any
 from harness.datatypes.infraction import Infraction, InfractionKind
 from harness.datatypes.result import Failure, RouteOutcome
 from harness.datatypes.route import Route
-from harness.drive.agents import PSEUDO_SENSORS, DriveContext, DrivingAgent
+from harness.drive.agents import PSEUDO_SENSORS, Agent, DriveContext, DrivingAgent, ExpertAgent
 from harness.drive.criteria.collision import Contact, Moment, judge
 from harness.drive.criteria.completion import RouteCompletion
 from harness.drive.criteria.lanes import OutsideLanes
@@ -29,8 +29,9 @@ from harness.drive.dense_route import DenseRoute, down_sample, interpolate, to_g
 from harness.drive.regulations import Light, StopSign, read_lights, read_stop_signs
 from harness.drive.road_graph import RoadGraph
 from harness.drive.scene import HERO_ROLE, Scene, SceneReader
+from harness.drive.ticking import Ticker
 from harness.drive.traffic import plan_traffic, spawn_traffic, traffic_models
-from harness.errors import AgentError, SimError
+from harness.errors import AgentError, SensorError, SimError
 from harness.routes import weather_at
 
 TICK_S = 0.05
@@ -39,6 +40,8 @@ SPAWN_HEIGHT_M = 0.5
 # The client hears of contacts on its own threads; after the last tick they get this long to arrive.
 CONTACT_GRACE_S = 0.2
 PROGRESS_EVERY_S = 0.5
+# Part of the text with which the client gives up on a server.
+CLIENT_TIME_OUT = "while waiting for the simulator"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +115,10 @@ def drive_route(
 
 @contextmanager
 def _prepared_world(client: Any, town: str) -> Iterator[Any]:
-    """Load a town in synchronous mode, at time zero; leave the server in the mode it had."""
+    """Load a town in synchronous mode, at time zero; leave the server with its own settings, but asynchronous.
+
+    After a RuntimeError nothing is restored: that is how the client says that the server does not answer.
+    """
     world = client.get_world()
     before = world.get_settings()
     settings = world.get_settings()
@@ -120,12 +126,15 @@ def _prepared_world(client: Any, town: str) -> Iterator[Any]:
     settings.fixed_delta_seconds = TICK_S
     settings.deterministic_ragdolls = True
     world.apply_settings(settings)
+    before.synchronous_mode = False
     try:
-        world = client.load_world(town, False)
-        yield world
-    finally:
-        before.synchronous_mode = False
+        yield client.load_world(town, False)
+    except RuntimeError:
+        raise
+    except BaseException:
         client.get_world().apply_settings(before)
+        raise
+    client.get_world().apply_settings(before)
 
 
 @dataclass
@@ -158,8 +167,10 @@ class _Drive:
         self._on_progress = on_progress
         self._map = world.get_map()
         self._route = interpolate(request.route.keypoints, RoadGraph(self._map))
+        self._ticker = Ticker(world)
         self._state = _State()
         self._spawned: list[Any] = []
+        self._contact_sensor: Any = None
 
     def run(self) -> DriveReport:
         started_s = time.monotonic()
@@ -170,9 +181,15 @@ class _Drive:
             if agent is not None:
                 self._stop_agent(agent)
             time.sleep(CONTACT_GRACE_S)
-            return self._report(last, time.monotonic() - started_s)
-        finally:
+            report = self._report(last, time.monotonic() - started_s)
+        except RuntimeError:
+            self._ticker.close()
+            raise
+        except BaseException:
             self._clean_up()
+            raise
+        self._clean_up()
+        return report
 
     # --- before the first tick ---------------------------------------------------------------------------------------
 
@@ -185,18 +202,25 @@ class _Drive:
             self._route, self._map.get_spawn_points(), traffic_models(self._world), self._request.traffic_seed
         )
         traffic = spawn_traffic(
-            self._client, self._world, plan, self._request.traffic_manager_port, self._request.traffic_seed
+            self._client,
+            self._world,
+            plan,
+            self._request.traffic_manager_port,
+            self._request.traffic_seed,
+            self._ticker,
         )
         self._spawned += traffic
         self._traffic_vehicles = len(traffic)
         self._watch_contacts()
-        self._world.tick()
+        self._ticker.tick()
         actors = list(self._world.get_actors())
         lights = [actor for actor in actors if actor.type_id == "traffic.traffic_light"]
         self._lights: list[Light] = read_lights(lights)
         self._signs: list[StopSign] = read_stop_signs([a for a in actors if a.type_id.startswith("traffic.")])
         solid = [
-            actor for actor in actors if actor.type_id.startswith(("vehicle.", "static.")) and actor.id != self._hero.id
+            actor
+            for actor in actors
+            if actor.type_id.startswith(("vehicle.", "walker.", "static.")) and actor.id != self._hero.id
         ]
         self._reader = SceneReader(self._hero, solid, lights)
         first = self._read()
@@ -218,10 +242,11 @@ class _Drive:
         import carla
 
         blueprint = self._world.get_blueprint_library().find("sensor.other.collision")
-        sensor = self._world.spawn_actor(blueprint, carla.Transform(), attach_to=self._hero)
+        self._contact_sensor = self._world.spawn_actor(blueprint, carla.Transform(), attach_to=self._hero)
         contacts = self._state.contacts
-        sensor.listen(lambda e: contacts.append(Contact(e.frame, e.other_actor.id, e.other_actor.type_id)))
-        self._spawned.append(sensor)
+        self._contact_sensor.listen(
+            lambda event: contacts.append(Contact(event.frame, event.other_actor.id, event.other_actor.type_id))
+        )
 
     def _make_criteria(self, first: Scene) -> None:
         half_length_m = self._hero.bounding_box.extent.x
@@ -238,8 +263,8 @@ class _Drive:
         """Return the agent, ready to drive; None after an exception, which becomes the route's failure."""
         try:
             agent = self._make_agent()
-            if callable(attach := getattr(agent, "attach", None)):
-                attach(
+            if isinstance(agent, Agent):
+                agent.attach(
                     DriveContext(
                         hero=self._hero,
                         world=self._world,
@@ -255,9 +280,11 @@ class _Drive:
                 sparse = down_sample(self._route)
                 set_plan(to_gps(self._route, self._map, sparse), self._route.plan(sparse))
             return agent
-        except Exception as error:
+        except SensorError as error:
+            self._note_failure(Failure.AGENT_SENSORS, error)
+        except (Exception, SystemExit) as error:
             self._note_failure(Failure.AGENT_SETUP, error)
-            return None
+        return None
 
     # --- ticking -----------------------------------------------------------------------------------------------------
 
@@ -270,10 +297,10 @@ class _Drive:
                 return scene
             try:
                 self._hero.apply_control(self._control(agent, scene, time_s))
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 self._note_failure(Failure.AGENT_CRASHED, error)
                 return scene
-            self._world.tick()
+            self._ticker.tick()
             self._state.ticks += 1
             if time.monotonic() - shown_s >= PROGRESS_EVERY_S:
                 shown_s = time.monotonic()
@@ -285,8 +312,8 @@ class _Drive:
     def _control(self, agent: DrivingAgent, scene: Scene, time_s: float) -> Any:
         import carla
 
-        if callable(drive := getattr(agent, "drive", None)) and hasattr(agent, "driver"):
-            return drive(scene)
+        if isinstance(agent, ExpertAgent):
+            return agent.drive(scene)
         data: dict[str, tuple[int, Any]] = {}
         for name, kind in self._pseudo_sensors.items():
             if kind == "sensor.speedometer":
@@ -318,7 +345,10 @@ class _Drive:
         ended = self._deviation.infractions or self._blocked.infractions or self._budget.infractions
         return self._completion.has_arrived or bool(ended)
 
-    def _note_failure(self, failure: Failure, error: Exception) -> None:
+    def _note_failure(self, failure: Failure, error: BaseException) -> None:
+        """Keep what an agent did wrong; a time-out of the client is the simulator's fault, whoever was calling."""
+        if isinstance(error, RuntimeError) and CLIENT_TIME_OUT in str(error):
+            raise error
         self._state.failure = failure
         self._state.failure_detail = f"{type(error).__name__}: {error}"
         traceback.print_exception(error)
@@ -329,7 +359,7 @@ class _Drive:
         try:
             if callable(destroy := getattr(agent, "destroy", None)):
                 destroy()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             # The drive is over and judged; what an agent does on its way out cannot change it.
             traceback.print_exception(error)
 
@@ -365,9 +395,13 @@ class _Drive:
         return sorted(found, key=lambda infraction: order.index(infraction.kind))
 
     def _clean_up(self) -> None:
-        """Take everything away again; a simulator that has died cannot be cleaned and is replaced anyway."""
+        """Take away what this drive has spawned."""
         import carla
 
+        self._ticker.close()
+        if self._contact_sensor is not None:
+            self._contact_sensor.stop()
+            self._contact_sensor.destroy()
         batch = [carla.command.DestroyActor(actor.id) for actor in reversed(self._spawned)]
         self._client.apply_batch_sync(batch, False)
 
@@ -376,13 +410,13 @@ def _accepted_sensors(wanted: list[dict[str, Any]]) -> dict[str, str]:
     """Return sensor id -> type of the sensors an agent asks for.
 
     Raises:
-        AgentError: one is not among those that this version has.
+        SensorError: one is not among those that this version has.
     """
     accepted = {}
     for sensor in wanted:
         kind = str(sensor.get("type", ""))
         if kind not in PSEUDO_SENSORS:
-            raise AgentError(
+            raise SensorError(
                 f"the agent asks for {kind or 'a sensor without type'}, this version has {', '.join(PSEUDO_SENSORS)}"
             )
         accepted[str(sensor.get("id", kind))] = kind

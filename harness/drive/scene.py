@@ -40,12 +40,13 @@ class Ego:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Others:
-    """N other vehicles and props; arrays of shape (N,), ordered by actor id.
+    """N other vehicles, pedestrians and props; arrays of shape (N,), ordered by actor id.
 
     Attributes:
-        is_vehicle: False for props.
+        is_vehicle, is_walker: both False for props.
         is_background: vehicles that the evaluator's traffic consists of.
-        steer, throttle, brake: last control; zeros for props.
+        steer, throttle, brake: last control; zeros for all but vehicles.
+        yaw_rad: heading; of a pedestrian, where it walks to.
     """
 
     ids: npt.NDArray[np.int64]
@@ -60,6 +61,7 @@ class Others:
     throttle: FloatArray
     brake: FloatArray
     is_vehicle: npt.NDArray[np.bool_]
+    is_walker: npt.NDArray[np.bool_]
     is_background: npt.NDArray[np.bool_]
 
     def __len__(self) -> int:
@@ -102,6 +104,7 @@ class SceneReader:
             "half_length_m": np.array([box.x for box in boxes], np.float64),
             "half_width_m": np.array([box.y for box in boxes], np.float64),
             "is_vehicle": np.array(vehicle, np.bool_),
+            "is_walker": np.array([actor.type_id.startswith("walker.") for actor in self._others], np.bool_),
             "is_background": np.array(
                 [actor.attributes.get("role_name") == BACKGROUND_ROLE for actor in self._others], np.bool_
             ),
@@ -133,13 +136,16 @@ class SceneReader:
 
     def _read_others(self) -> Others:
         rows = np.zeros((len(self._others), 8), np.float64)
-        for row, actor, is_vehicle in zip(rows, self._others, self._fixed["is_vehicle"], strict=True):
+        kinds = zip(self._fixed["is_vehicle"], self._fixed["is_walker"], strict=True)
+        for row, actor, (is_vehicle, is_walker) in zip(rows, self._others, kinds, strict=True):
             pose, velocity = actor.get_transform(), actor.get_velocity()
             place = pose.location
             row[:5] = (place.x, place.y, place.z, math.radians(pose.rotation.yaw), velocity.length())
             if is_vehicle:
                 control = actor.get_control()
                 row[5:] = (control.steer, control.throttle, control.brake)
+            elif is_walker and velocity.length() > 0.0:
+                row[3] = math.atan2(velocity.y, velocity.x)
         x, y, z, yaw, speed, steer, throttle, brake = rows.T.copy()
         return Others(
             x_m=x,

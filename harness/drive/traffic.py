@@ -10,14 +10,17 @@ import numpy as np
 
 from harness.drive.dense_route import DenseRoute
 from harness.drive.scene import BACKGROUND_ROLE
+from harness.drive.ticking import Ticker, find_worker, threads
 from harness.errors import SimError
 
 NEAR_ROUTE_M = 150.0
 CLEAR_OF_START_M = 25.0
 MOST_VEHICLES = 40
 # Share of the free spawn points near the route that get a vehicle.
-DENSITY = 0.4
+DENSITY = 0.25
 LEAD_DISTANCE_M = 2.5
+# CARLA documents 30 percent below the limit as the Traffic Manager's default; the 0.9.16 client starts at 0.
+BELOW_LIMIT_PERCENT = 30.0
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,13 @@ def plan_traffic(route: DenseRoute, spawn_points: list[Any], blueprint_ids: list
     return TrafficPlan([(generator.choice(models), point) for point in chosen])
 
 
-def spawn_traffic(client: Any, world: Any, plan: TrafficPlan, port: int, seed: int) -> list[Any]:
+def spawn_traffic(client: Any, world: Any, plan: TrafficPlan, port: int, seed: int, ticker: Ticker) -> list[Any]:
     """Put the planned vehicles on the road under a Traffic Manager of this client.
 
     Args:
         port: free port of the Traffic Manager.
         seed: of its random decisions.
+        ticker: ticks the world; learns which thread the Traffic Manager works in.
 
     Returns:
         The carla.Vehicle actors, ordered by id.
@@ -65,10 +69,13 @@ def spawn_traffic(client: Any, world: Any, plan: TrafficPlan, port: int, seed: i
     """
     import carla
 
+    before = threads()
     manager = client.get_trafficmanager(port)
+    ticker.watch_worker(find_worker(before))
     manager.set_synchronous_mode(True)
     manager.set_random_device_seed(seed)
     manager.set_global_distance_to_leading_vehicle(LEAD_DISTANCE_M)
+    manager.global_percentage_speed_difference(BELOW_LIMIT_PERCENT)
     if not plan.vehicles:
         return []
     library = world.get_blueprint_library()
@@ -82,7 +89,7 @@ def spawn_traffic(client: Any, world: Any, plan: TrafficPlan, port: int, seed: i
     ids = [answer.actor_id for answer in answers if not answer.error]
     if not ids:
         raise SimError(f"none of {len(batch)} traffic vehicles could be spawned: {answers[0].error}")
-    world.tick()
+    ticker.tick()
     return sorted(world.get_actors(ids), key=lambda actor: int(actor.id))
 
 
