@@ -9,13 +9,14 @@ import json
 import logging
 import os
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness import __version__
-from harness.errors import EXIT_COMPLETE, EXIT_PARTIAL, EXIT_USAGE, HarnessError
+from harness.errors import EXIT_COMPLETE, EXIT_ERROR, EXIT_PARTIAL, EXIT_USAGE, HarnessError
 
 if TYPE_CHECKING:
     from harness.stages.evaluate import EvaluateResult, Preview
@@ -34,19 +35,27 @@ _MAPS = click.option(
 def main() -> None:
     """Run the command line and exit; errors the user can act on are one line without a traceback."""
     command = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
-    wants_json = any(word in ("--output=json", "json") for word in sys.argv[1:])
+    wants_json = "--output=json" in sys.argv or ("--output", "json") in pairwise(sys.argv)
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(prog_name="harness", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else EXIT_COMPLETE)
     except HarnessError as error:
         _fail(command, error.message, error.hint, error.exit_code, as_json=wants_json)
+    except click.exceptions.NoArgsIsHelpError as error:
+        # `harness` alone: the whole help, not a line that squeezes it.
+        click.echo(error.format_message(), err=True)
+        sys.exit(EXIT_USAGE)
     except click.UsageError as error:
-        # `harness` alone shows its help; that is no error worth a second line.
         hint = f"{error.ctx.command_path} --help" if error.ctx is not None else "harness --help"
         text = error.format_message()
         _fail(command, text[:1].lower() + text[1:].rstrip("."), hint, EXIT_USAGE, as_json=wants_json)
     except click.Abort:
-        sys.exit("interrupted")
+        _fail(command, "interrupted", None, EXIT_ERROR, as_json=wants_json)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        text = f"cannot use {error.filename}: {error.strerror or error}"
+        _fail(command, text, "df -h . and ls -ld show room and rights", EXIT_ERROR, as_json=wants_json)
 
 
 def _fail(command: str, message: str, hint: str | None, code: int, *, as_json: bool) -> None:
@@ -384,10 +393,12 @@ def drive_unit_command(
 
 @cli.command("check-agent", hidden=True)
 @click.argument("agent")
-def check_agent_command(agent: str) -> None:
+@click.option("--parent", type=int)
+def check_agent_command(agent: str, parent: int | None) -> None:
     """Load an agent and say what is wrong with it, if anything is."""
     from harness.drive.agents import load_agent
 
+    _tie_to_parent(parent)
     load_agent(agent)
 
 

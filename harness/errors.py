@@ -6,6 +6,7 @@
       SimError              exit 1   the simulator did not do what we asked
         WireError           exit 1   the peer sent bytes that break the protocol
       AgentError            exit 1   the agent file cannot be loaded
+        SensorError         exit 1   the agent asks for a sensor that is not there
       JobError              exit 1   a process or scheduler job ended badly
 
 The text follows one pattern: what failed, value found, value expected; the hint is what to type next.
@@ -51,6 +52,10 @@ class WireError(SimError):
 
 class AgentError(HarnessError):
     """An agent file cannot be loaded or does not have the agent interface."""
+
+
+class SensorError(AgentError):
+    """The agent asks for a sensor that this version does not have."""
 
 
 class JobError(HarnessError):

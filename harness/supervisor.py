@@ -43,7 +43,7 @@ class EmbeddedSimulator:
 
     Args:
         port: RPC port; the streaming port is the next one.
-        maps: folders with towns.
+        maps: folders with more towns than the simulator knows by itself.
         log: file that gets its output.
     """
 
@@ -72,12 +72,17 @@ class EmbeddedSimulator:
         self._process = start([*command, "--parent", str(os.getpid())], self._log)
         self._wait_until_ready(self._process)
 
+    def is_alive(self) -> bool:
+        """Tell whether the process is there; it may be hung all the same."""
+        return self._process is not None and self._process.poll() is None
+
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
         deadline_s = time.monotonic() + START_LIMIT_S
         while time.monotonic() < deadline_s:
             if process.poll() is not None:
                 raise SimError(
-                    f"the simulator ended with code {process.returncode} at its start: {last_lines(self._log, 3)}",
+                    f"the simulator ended with code {process.returncode} at its start: "
+                    f"{last_lines(self._log, 1).removeprefix('error: ')}",
                     hint=f"see {self._log}",
                 )
             if probe_version("127.0.0.1", self.port, 0.5) is not None:

@@ -1,8 +1,8 @@
 """A run on disk: what was asked for, the units, their attempts and results. Every path of a run is made here.
 
     outputs/evaluation/<agent>/<suite>_seed<k>/<time>/      one per seed, several seeds of one command share the time
-        run.toml            resolved configuration and versions; written first       (folder of the first seed)
-        units.jsonl         the units, one per line                                  (folder of the first seed)
+        units.jsonl         the units, one per line; written first                   (folder of the first seed)
+        run.toml            resolved configuration and versions; makes it a run      (folder of the first seed)
         scoreboard.md/json                                                           (folder of the first seed)
         run                 link to the folder of the first seed                     (folders of the other seeds)
         <route>/attempt_<n>/unit.json, drive.log, result.json
@@ -81,12 +81,15 @@ class RunFolder:
         """Return the content of `run.toml`.
 
         Raises:
-            HarnessError: missing or malformed.
+            HarnessError: missing, malformed, or without a configuration.
         """
         try:
-            return tomllib.loads(self.run_file.read_text(encoding="utf-8"))
+            content = tomllib.loads(self.run_file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise HarnessError(f"cannot read {self.run_file}: {error}", hint="NEW=1 starts a new run") from error
+        if not isinstance(content.get("config"), dict):
+            raise HarnessError(f"cannot read {self.run_file}: found no [config]", hint="NEW=1 starts a new run")
+        return content
 
     def units(self) -> list[Unit]:
         """Return the units of the manifest.
@@ -99,6 +102,18 @@ class RunFolder:
             return [Unit(**json.loads(line)) for line in lines]
         except (OSError, ValueError, TypeError) as error:
             raise HarnessError(f"cannot read {self.manifest}: {error}", hint="NEW=1 starts a new run") from error
+
+    def write_manifest(self, units: Sequence[Unit]) -> None:
+        """Write the units of the run."""
+        publish_text(self.manifest, "".join(json.dumps(unit.as_dict()) + "\n" for unit in units))
+
+    def extend(self, units: Sequence[Unit]) -> None:
+        """Add the units that the manifest does not have yet."""
+        known = self.units()
+        present = {(unit.route, unit.seed) for unit in known}
+        more = [unit for unit in units if (unit.route, unit.seed) not in present]
+        if more:
+            publish_text(self.manifest, "".join(json.dumps(unit.as_dict()) + "\n" for unit in (*known, *more)))
 
     def unit_folder(self, unit: Unit) -> Path:
         """Return the folder with the attempts of a unit."""
@@ -127,7 +142,7 @@ class RunFolder:
         return [unit for unit in units if self.result_of(unit) is None]
 
     def lock(self) -> None:
-        """Become the one process that works on this run, until this process ends.
+        """Become the one process that works on this run, until `unlock` or the end of this process.
 
         Raises:
             HarnessError: another process works on it.
@@ -143,6 +158,12 @@ class RunFolder:
             ) from None
         self._lock = handle
 
+    def unlock(self) -> None:
+        """Let another process work on this run."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
 
 def agent_folder_name(agent: str) -> str:
     """Return what stands for an agent in paths: its name, or file stem and class."""
@@ -157,31 +178,38 @@ def create_run(outputs: Path, config: dict[str, Any], facts: dict[str, Any], uni
     Args:
         config: resolved configuration, by which a later command recognises the run.
         facts: versions and the like.
+
+    Returns:
+        The run, locked by this process.
     """
     seeds = list(dict.fromkeys(unit.seed for unit in units))
     base = _evaluation_folder(outputs, config["agent"])
-    time = _claim_time(base / f"{config['bench']}_seed{seeds[0]}")
-    run = RunFolder(base / f"{config['bench']}_seed{seeds[0]}" / time)
+    first, *others = _claim_time([base / f"{config['bench']}_seed{seed}" for seed in seeds])
+    run = RunFolder(first)
     run.lock()
-    for seed in seeds[1:]:
-        folder = base / f"{config['bench']}_seed{seed}" / time
-        folder.mkdir(parents=True, exist_ok=True)
+    for folder in others:
         (folder / "run").symlink_to(os.path.relpath(run.folder, folder))
+    run.write_manifest(units)
     publish_text(run.run_file, tomli_w.dumps({"config": config, "facts": facts}))
-    publish_text(run.manifest, "".join(json.dumps(unit.as_dict()) + "\n" for unit in units))
     return run
 
 
-def _claim_time(folder: Path) -> str:
-    folder.mkdir(parents=True, exist_ok=True)
+def _claim_time(seed_folders: Sequence[Path]) -> list[Path]:
+    """Make a new folder, named after the time, in each of the folders."""
     stamp = datetime.now().strftime(_TIME_FORMAT)
     for suffix in ("", *(f"_{number}" for number in range(2, 1000))):
+        made: list[Path] = []
         try:
-            (folder / f"{stamp}{suffix}").mkdir()
+            for folder in seed_folders:
+                (folder / f"{stamp}{suffix}").mkdir(parents=True)
+                made.append(folder / f"{stamp}{suffix}")
         except FileExistsError:
+            # Another run that began in this second has one of these seeds.
+            for folder in made:
+                folder.rmdir()
             continue
-        return f"{stamp}{suffix}"
-    raise HarnessError(f"a thousand runs began at {stamp} in {folder}, expected fewer")
+        return made
+    raise HarnessError(f"a thousand runs began at {stamp} in {seed_folders[0]}, expected fewer")
 
 
 def _evaluation_folder(outputs: Path, agent: str) -> Path:
@@ -197,9 +225,23 @@ def find_run(outputs: Path, config: dict[str, Any]) -> RunFolder | None:
         except (OSError, ValueError):
             # Not a run that this command could continue; `harness list` names such files.
             continue
-        if found.get("config") == config:
+        found_config = found.get("config")
+        if isinstance(found_config, dict) and not differences(found_config, config):
             return RunFolder(candidate.parent)
     return None
+
+
+def differences(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    """Return the settings in which a run differs from a command, sorted.
+
+    Of the input files, those count that both know: a route whose file is missing or broken can be put right and driven
+    in the same run.
+    """
+    keys = [key for key in found.keys() | wanted.keys() if key != "inputs" and found.get(key) != wanted.get(key)]
+    old, new = found.get("inputs", {}), wanted.get("inputs", {})
+    if any(old[name] != new[name] for name in old.keys() & new.keys()):
+        keys.append("inputs")
+    return sorted(keys)
 
 
 def _age_key(run_file: Path) -> tuple[str, int]:
@@ -228,6 +270,7 @@ def all_runs(outputs: Path) -> Iterator[RunFolder]:
 def point_latest(outputs: Path, run: RunFolder) -> Path:
     """Let ``outputs/evaluation/latest`` point to a run, in one rename; return the link."""
     link = outputs / "evaluation" / "latest"
+    link.parent.mkdir(parents=True, exist_ok=True)
     scratch = link.with_name(f".latest.{os.getpid()}")
     scratch.unlink(missing_ok=True)
     scratch.symlink_to(os.path.relpath(run.folder.resolve(), link.parent.resolve()))

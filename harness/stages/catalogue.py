@@ -42,13 +42,11 @@ def _describe(folder: Path) -> dict[str, Any]:
     run = RunFolder(folder)
     try:
         config, units = run.read_config()["config"], run.units()
-    except (HarnessError, KeyError) as error:
-        return {"run": str(folder), "state": f"unreadable: {error}"}
+    except HarnessError as error:
+        return {"run": str(folder), "state": f"unreadable: {error.message}"}
     missing = len(run.missing(units))
     return {
         "run": str(folder),
-        "agent": config["agent"],
-        "bench": config["bench"],
-        "seeds": config["seeds"],
+        **{key: config.get(key) for key in ("agent", "bench", "seeds")},
         "state": "complete" if not missing else f"{len(units) - missing} of {len(units)} drives",
     }

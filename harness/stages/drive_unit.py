@@ -135,6 +135,8 @@ def _server_version(client: Any, endpoint: Endpoint) -> str:
 def _reporter(progress_fd: int | None) -> Callable[[Progress], None]:
     if progress_fd is None:
         return lambda progress: None
+    # What an agent starts must not hold the other end open: its closing says that this job has ended.
+    os.set_inheritable(progress_fd, False)
 
     def report(progress: Progress) -> None:
         line = json.dumps({"percent": progress.percent, "sim_s": round(progress.sim_s, 2)}) + "\n"

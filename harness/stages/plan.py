@@ -19,11 +19,22 @@ from harness.config import REPOSITORY, SUITES_DIR, data_folder, town_folders
 from harness.datatypes.route import Route
 from harness.datatypes.unit import Unit
 from harness.errors import ConfigError, RouteError
-from harness.suites import NotRunnable, Suite, load_suite, resolve_routes, select, split_by_town, traffic_seed
+from harness.suites import (
+    NotRunnable,
+    Suite,
+    find_town,
+    load_suite,
+    resolve_routes,
+    select,
+    split_by_town,
+    traffic_seed,
+)
 
 RULE_VERSIONS = ("lb20",)
 EMBEDDED = "embedded"
 LATEST_CLIENT = "0.9.16"
+# As in the manifests; the Traffic Manager's seed derives from it and has 32 bits.
+LARGEST_SEED = 99_999
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +80,7 @@ def plan_evaluation(
 
     Raises:
         RouteError: unknown suite or route, or not one route can be driven.
-        ConfigError: the suite's rules are not in this version, or a seed is named twice.
+        ConfigError: the suite's rules are not in this version, a seed is named twice or too large.
     """
     suite = select(load_suite(bench, SUITES_DIR), only)
     if suite.rule_version not in RULE_VERSIONS:
@@ -79,7 +90,12 @@ def plan_evaluation(
         )
     seeds = list(seeds) or list(suite.seeds)
     if len(set(seeds)) != len(seeds):
-        raise ConfigError(f"seeds {', '.join(map(str, seeds))} name one twice, expected distinct numbers")
+        raise ConfigError(
+            f"seeds {', '.join(map(str, seeds))} name one twice, expected distinct numbers",
+            hint="make eval SEEDS=1,2,3",
+        )
+    if max(seeds) > LARGEST_SEED:
+        raise ConfigError(f"seed {max(seeds)} is too large, expected 0 to {LARGEST_SEED}", hint="make eval SEEDS=1,2,3")
     routes, problems = resolve_routes(suite, repository=REPOSITORY, data=data_folder())
     if sim == EMBEDDED:
         routes, without_town = split_by_town(routes, town_folders(maps))
@@ -109,6 +125,7 @@ def plan_evaluation(
             "agent_sha256": agent_sha256,
             "agent_config": agent_config,
             "sim": sim,
+            "inputs": _input_hashes(routes, sim, maps),
             "version": __version__,
             "commit": _commit(),
         },
@@ -147,6 +164,22 @@ def route_cost_m(route: Route) -> float:
 def _agent_sha256(agent: str) -> str:
     path = Path(agent.partition(":")[0])
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.suffix == ".py" and path.is_file() else ""
+
+
+def _input_hashes(routes: Sequence[Route], sim: str, maps: tuple[Path, ...]) -> dict[str, str]:
+    """Return file stem -> hash over the route's file and, for the embedded simulator, its town's file."""
+    folders = town_folders(maps)
+    towns = {route.town: find_town(route.town, folders) for route in routes} if sim == EMBEDDED else {}
+    town_bytes = {name: _sha256(file) for name, file in towns.items() if file is not None}
+    hashes = {}
+    for route in routes:
+        both = f"{_sha256(route.file)} {town_bytes.get(route.town, '')}"
+        hashes[route.file.stem] = hashlib.sha256(both.encode()).hexdigest()[:16]
+    return hashes
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _commit() -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.errors import HarnessError
 from harness.jobs.publish import read_json
 from harness.metrics.summary import RouteRow, Scores, Summary, summarize
 
@@ -61,7 +62,8 @@ class Row:
         """Return the row as text, in the order of `HEADINGS`."""
         skipped = str(sum(self.scenarios_not_built.values()) or "-")
         if self.score is None:
-            return (self.route, str(self.seed), "-", "-", "-", "-", skipped, f"no result: {self.reason}", "-", "-")
+            reason = " ".join(self.reason.split())
+            return (self.route, str(self.seed), "-", "-", "-", "-", skipped, f"no result: {reason}", "-", "-")
         counts = [f"{n} {_SHORT[kind]}" for kind, n in self.score.infractions.items() if n]
         return (
             self.route,
@@ -122,7 +124,7 @@ def build_scoreboard(
         HarnessError: a result file cannot be read or is no result.
     """
     content = {key: read_json(path) for key, path in results.items() if path is not None}
-    records = {key: value["_checkpoint"]["records"][0] for key, value in content.items()}
+    records = {key: _record(value, results[key]) for key, value in content.items()}
     summary = summarize(records, config["routes"], config["seeds"])
     scores = {(row.route, row.seed): row for row in summary.rows}
     rows = []
@@ -150,6 +152,15 @@ def build_scoreboard(
         run=str(run),
         rows=tuple(rows),
         summary=summary,
+    )
+
+
+def _record(content: Any, file: Path | None) -> Mapping[str, Any]:
+    match content:
+        case {"_checkpoint": {"records": [dict() as record, *_]}}:
+            return record
+    raise HarnessError(
+        f"file {file} holds no record, expected a result file", hint=f"remove it to drive it again: {file}"
     )
 
 
