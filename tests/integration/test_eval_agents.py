@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -10,29 +12,16 @@ from tests.integration.evaluation import Evaluation, record
 
 pytestmark = pytest.mark.timeout(180)
 
-TEN_LINES = """
-import math, carla
-from harness.drive.agents import Agent
 
-class MyAgent(Agent):
-    def run_step(self, input_data, timestamp):
-        plan, pose = self._global_plan_world_coord, self.hero.get_transform()
-        while len(plan) > 1 and pose.location.distance(plan[0][0].location) < 6.0:
-            plan.pop(0)
-        way = plan[0][0].location - pose.location
-        turn_deg = (math.degrees(math.atan2(way.y, way.x)) - pose.rotation.yaw + 180.0) % 360.0 - 180.0
-        throttle = 0.5 if self.hero.get_velocity().length() < 4.0 else 0.0
-        return carla.VehicleControl(throttle=throttle, steer=max(-1.0, min(1.0, turn_deg / 45.0)))
-"""
-
-
-def test_ten_lines_are_an_agent(evaluation: Evaluation) -> None:
-    (evaluation.folder / "my_agent.py").write_text(TEN_LINES)
-    answer = evaluation.run("--only", "01", "--agent", "my_agent.py:MyAgent", "--output", "json")
+def test_the_agent_in_the_readme_drives(evaluation: Evaluation, repository: Path) -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```", (repository / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    assert len([line for line in code.splitlines() if line.strip()]) <= 10
+    (evaluation.folder / "lane_follower.py").write_text(code)
+    answer = evaluation.run("--only", "01", "--agent", "lane_follower.py:LaneFollower", "--output", "json")
     assert answer.returncode == 0, answer.stderr
     (row,) = json.loads(answer.stdout)["data"]["routes"]
     assert row["scores"]["score_route"] == 100.0
-    assert answer.stdout.count("my_agent.MyAgent") >= 1
+    assert answer.stdout.count("lane_follower.LaneFollower") >= 1
 
 
 # Breaks where the configuration says, on the route that begins in the east; drives nowhere on others.
