@@ -69,7 +69,7 @@ towns: $(READY) ## Build the repository's own towns again
 
 .PHONY: test
 test: $(READY) ## Run the tests that need nothing but this repository
-	@$(PYTEST) -n "$${JOBS:-2}" --dist loadgroup
+	@$(PYTEST) -n "$${JOBS:-2}" --dist loadfile
 
 .PHONY: soak
 soak: $(READY) ## Run the long proofs

@@ -1,6 +1,6 @@
 """From a route and a target speed to steering and pedals.
 
-Both controllers are functions from state to state, so that the forecast can run them ahead without a trace.
+Both controllers are functions without memory of their own, so that the forecast can run them ahead without a trace.
 
 Source of the constants: PDM-Lite (Sima et al., DriveLM, ECCV 2024, and its successor LEAD), where they were fitted to
 the Lincoln MKZ 2020 in CARLA at 20 Hz. They are not valid for another vehicle or tick length.
@@ -27,21 +27,12 @@ STOP_TARGET_MPS = 1e-5
 FULL_THROTTLE_ERROR_KMH = 1.89
 BRAKE_RATIO = 1.031266635497984
 
-STILL_BELOW_MPS = 0.1
-
 
 @dataclass(frozen=True, slots=True)
 class LateralState:
     """The last heading errors, newest last, scaled so that 1 is 90 degrees."""
 
     errors: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class LongitudinalState:
-    """For how many ticks the car has stood although it should drive."""
-
-    still_ticks: int = 0
 
 
 def lookahead_points(speed_mps: float) -> int:
@@ -94,21 +85,3 @@ def throttle_and_brake(speed_mps: float, target_speed_mps: float, *, is_hazard: 
         - 0.7013480 * s * s * d
     )
     return min(max(throttle, 0.0), 1.0), False
-
-
-def pedals(
-    state: LongitudinalState, speed_mps: float, target_speed_mps: float, *, is_hazard: bool = False
-) -> tuple[LongitudinalState, float, bool]:
-    """Advance the pedal controller by one tick: the regression, and how long the car has been stuck.
-
-    PDM-Lite also pushes a car that is stuck for 170 ticks and holds the brake below 0.5 m/s without throttle. Neither
-    needs code: a car that stands and should drive gets full throttle from the regression, and one that should not
-    gets the brake.
-
-    Returns:
-        The state after the tick, throttle in [0, 1], brake. Ticks of waiting (target zero or hazard) do not count.
-    """
-    throttle, brake = throttle_and_brake(speed_mps, target_speed_mps, is_hazard=is_hazard)
-    waits = is_hazard or target_speed_mps < STOP_TARGET_MPS
-    is_stuck = speed_mps < STILL_BELOW_MPS and not waits
-    return LongitudinalState(state.still_ticks + 1 if is_stuck else 0), throttle, brake

@@ -31,7 +31,6 @@ from harness.drive.forecast import (
 from harness.drive.idm import Cause, cause_target_speed
 from harness.drive.obstacles import (
     PASSING_MPS,
-    TRANSITION_M,
     StandingClock,
     find_obstacle,
     is_gap_free,
@@ -240,7 +239,9 @@ class Expert:
                 distance_m=(bypass.start_index - self.index) * POINT_GAP_M + 1.0,
                 ego_length_m=2.0 * self._half_length_m,
             )
-        self.route = self.route.shift(bypass.start_index, bypass.end_index, bypass.side, bypass.offset_m, TRANSITION_M)
+        self.route = self.route.shift(
+            bypass.start_index, bypass.end_index, bypass.side, bypass.offset_m, bypass.transition_m
+        )
         self._curve_mps = curve_speeds(self.route.curvature_per_m)
         self._passing.add(obstacle.actor_id)
         self._passed_index = bypass.end_index

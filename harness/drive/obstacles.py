@@ -19,9 +19,15 @@ from harness.drive.scene import Others, Scene
 STANDING_MPS = 0.1
 STANDING_S = 2.0
 SEEN_AHEAD_M = 50.0
+NEAR_ROUTE_M = 6.0
 QUEUE_M = 15.0
+# The head of a queue may stand further away than the obstacles that matter.
+QUEUE_SEEN_M = 120
+SAME_LEVEL_M = 3.0
 MARGIN_M = 0.6
+OUTER_MARGIN_M = 0.3
 TRANSITION_M = 8.0
+LEAST_TRANSITION_M = 2.5
 EXTRA_M = 1.5
 # Further right than this is the kerb.
 MOST_RIGHT_M = 1.0
@@ -70,6 +76,8 @@ class Bypass:
 
     Attributes:
         offset_m: how far.
+        outer_m: how far the ego's outer side then is from the present line, with some room.
+        transition_m: length of the ramps; short where the ego stands right behind the obstacle.
         needs_gap: the stretch lies in the lane beside.
     """
 
@@ -77,6 +85,8 @@ class Bypass:
     end_index: int
     side: Literal["left", "right"]
     offset_m: float
+    outer_m: float
+    transition_m: float
     needs_gap: bool
 
 
@@ -99,37 +109,54 @@ def find_obstacle(
         waits_at: route points at which traffic waits: lights and stop signs.
         ignored: ids of obstacles that are being passed.
     """
-    others = scene.others
+    found, queue_ends = None, list(waits_at)
+    for obstacle, is_vehicle in _standing_ahead(scene.others, route, index, standing_s, half_width_m):
+        if _may_be_queue(route, index, obstacle, queue_ends):
+            # Who stands behind a waiting vehicle waits too.
+            queue_ends += [obstacle.first_index] if is_vehicle else []
+        elif obstacle.actor_id not in ignored and obstacle.last_index < index + SEEN_AHEAD_M * POINTS_PER_M:
+            found = obstacle
+    return found
+
+
+def _standing_ahead(
+    others: Others, route: PrivilegedRoute, index: int, standing_s: npt.NDArray[np.float64], half_width_m: float
+) -> list[tuple[Obstacle, bool]]:
+    """Return what stands in the ego's corridor, the furthest first, and whether it is a vehicle."""
     rows = np.flatnonzero((standing_s > STANDING_S) & ~others.is_walker)
-    found: list[Obstacle] = []
-    for row in rows:
-        if int(others.ids[row]) in ignored:
+    grid = np.arange(index, min(index + QUEUE_SEEN_M * POINTS_PER_M, len(route) - 1), POINTS_PER_M)
+    if not len(rows) or not len(grid):
+        return []
+    points = route.xy[grid]
+    gaps = np.hypot(others.x_m[rows, None] - points[None, :, 0], others.y_m[rows, None] - points[None, :, 1])
+    nearest = np.argmin(gaps, axis=1)
+    found = []
+    for row, place, gap_m in zip(rows.tolist(), nearest, gaps[np.arange(len(rows)), nearest], strict=True):
+        if gap_m > NEAR_ROUTE_M:
             continue
-        obstacle = _beside_route(others, int(row), route, index)
-        if obstacle is None or obstacle.right_m < -half_width_m - 0.3 or obstacle.left_m > half_width_m + 0.3:
-            continue
-        if not _may_be_queue(route, index, obstacle, waits_at):
-            found.append(obstacle)
-    return min(found, key=lambda obstacle: obstacle.first_index) if found else None
+        obstacle = _beside_route(others, row, route, index, int(grid[place]))
+        if obstacle and obstacle.right_m >= -half_width_m - 0.3 and obstacle.left_m <= half_width_m + 0.3:
+            found.append((obstacle, bool(others.is_vehicle[row])))
+    return sorted(found, key=lambda item: item[0].first_index, reverse=True)
 
 
-def _beside_route(others: Others, row: int, route: PrivilegedRoute, index: int) -> Obstacle | None:
-    last = min(index + int(SEEN_AHEAD_M * POINTS_PER_M), len(route) - 1)
-    points = route.xy[index:last]
+def _beside_route(others: Others, row: int, route: PrivilegedRoute, index: int, place: int) -> Obstacle | None:
+    """Return where an actor near a point of the route is, None unless all of it lies ahead and on its level."""
+    reach = int((float(others.half_length_m[row]) + NEAR_ROUTE_M) * POINTS_PER_M)
+    first, last = max(index, place - reach), min(place + reach, len(route) - 1)
+    points = route.xy[first:last]
     x, y = float(others.x_m[row]), float(others.y_m[row])
-    if not len(points) or np.hypot(points[:, 0] - x, points[:, 1] - y).min() > 6.0:
-        return None
     cos, sin = np.cos(others.yaw_rad[row]), np.sin(others.yaw_rad[row])
     along = np.array([1.0, 1.0, -1.0, -1.0]) * others.half_length_m[row]
     across = np.array([1.0, -1.0, 1.0, -1.0]) * others.half_width_m[row]
     corners = np.stack([x + along * cos - across * sin, y + along * sin + across * cos], axis=1)
     gaps = np.hypot(points[None, :, 0] - corners[:, None, 0], points[None, :, 1] - corners[:, None, 1])
-    nearest = index + np.argmin(gaps, axis=1)
+    nearest = first + np.argmin(gaps, axis=1)
+    if nearest.min() <= index or abs(float(others.z_m[row]) - float(route.xyz[nearest[0], 2])) > SAME_LEVEL_M:
+        return None
     yaw_rad = np.radians(route.yaw_deg[nearest])
     away = corners - route.xy[nearest]
     lateral_m = away[:, 1] * np.cos(yaw_rad) - away[:, 0] * np.sin(yaw_rad)
-    if nearest.min() <= index:
-        return None
     return Obstacle(
         actor_id=int(others.ids[row]),
         first_index=int(nearest.min()),
@@ -154,13 +181,17 @@ def plan_bypass(
     left_m = half_width_m + MARGIN_M - obstacle.left_m
     side: Literal["left", "right"] = "right" if right_m < min(left_m, MOST_RIGHT_M) else "left"
     offset_m = right_m if side == "right" else left_m
-    reach = int((half_length_m + TRANSITION_M + EXTRA_M) * POINTS_PER_M)
+    room_m = (obstacle.first_index - index) * POINT_GAP_M - half_length_m
+    transition_m = min(max(room_m, LEAST_TRANSITION_M), TRANSITION_M)
+    reach = int((half_length_m + transition_m + EXTRA_M) * POINTS_PER_M)
     spare_m = float(route.lane_width_m[obstacle.first_index]) / 2.0 - half_width_m
     return Bypass(
         start_index=max(index + 1, obstacle.first_index - reach),
         end_index=obstacle.last_index + reach,
         side=side,
         offset_m=offset_m,
+        outer_m=offset_m + half_width_m + OUTER_MARGIN_M,
+        transition_m=transition_m,
         needs_gap=side == "left" and offset_m > spare_m,
     )
 
@@ -170,15 +201,15 @@ def is_gap_free(
 ) -> bool:
     """Tell whether the lane beside stays free until the ego is past.
 
-    Oncoming vehicles may not reach the stretch before the ego has left it; nobody may drive in it or come from behind.
+    Oncoming vehicles may not reach the stretch before the ego has left it; nobody may drive in it or come from behind,
+    and nobody may stand where the ego's way lies: two that face each other there would wait for ever.
     """
     others = scene.others
     length_m = (bypass.end_index - index) * POINT_GAP_M
     needed_s = length_m / PASSING_MPS + GAP_SPARE_S
-    moving = others.is_vehicle & (standing_s <= STANDING_S)
     reach = min(len(route) - 1, bypass.end_index + int(20.0 * needed_s * POINTS_PER_M))
     grid = np.arange(max(0, index - 20 * POINTS_PER_M), reach, POINTS_PER_M)
-    for row in np.flatnonzero(moving):
+    for row in np.flatnonzero(others.is_vehicle):
         gap_m = np.hypot(route.xy[grid, 0] - others.x_m[row], route.xy[grid, 1] - others.y_m[row])
         nearest = int(grid[int(np.argmin(gap_m))])
         yaw_rad = np.radians(route.yaw_deg[nearest])
@@ -187,6 +218,11 @@ def is_gap_free(
         if not -1.5 * route.lane_width_m[nearest] < lateral_m < -0.5 * half_lane(route, nearest):
             continue
         ahead_m = (nearest - bypass.end_index) * POINT_GAP_M
+        if standing_s[row] > STANDING_S:
+            in_the_way = -bypass.outer_m - others.half_width_m[row] < lateral_m < -half_lane(route, nearest)
+            if in_the_way and nearest > index and ahead_m < GAP_SPARE_M:
+                return False
+            continue
         is_oncoming = np.cos(others.yaw_rad[row] - yaw_rad) < 0.0
         if not is_oncoming and nearest <= bypass.end_index:
             return False

@@ -27,6 +27,7 @@ TICK_LIMIT_S = 15.0
 _TASKS = Path("/proc/self/task")
 _PARK_PAUSE_S = 0.0001
 _PARK_LIMIT_S = 1.0
+_WATCH_PAUSE_S = 1.0
 
 
 def threads() -> set[int]:
@@ -74,8 +75,10 @@ class Ticker:
         """Advance the world by one frame."""
         self._wait_until_worker_sleeps()
         self._began_s = time.monotonic()
-        self._world.tick()
-        self._began_s = None
+        try:
+            self._world.tick()
+        finally:
+            self._began_s = None
 
     def close(self) -> None:
         """Stop watching."""
@@ -88,11 +91,16 @@ class Ticker:
         if self._worker_stat is None:
             return
         deadline_s = time.monotonic() + _PARK_LIMIT_S
-        while not _is_sleeping(os.pread(self._worker_stat, 512, 0)) and time.monotonic() < deadline_s:
+        while time.monotonic() < deadline_s:
+            try:
+                if _is_sleeping(os.pread(self._worker_stat, 512, 0)):
+                    return
+            except ProcessLookupError:  # the thread has ended
+                return
             time.sleep(_PARK_PAUSE_S)
 
     def _watch(self) -> None:
-        while not self._is_closed.wait(1.0):
+        while not self._is_closed.wait(_WATCH_PAUSE_S):
             began_s = self._began_s
             if began_s is not None and time.monotonic() - began_s > TICK_LIMIT_S:
                 self._on_stuck()

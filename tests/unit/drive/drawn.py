@@ -115,19 +115,20 @@ def drive(
     seconds: float,
     *,
     speed_mps: float = 0.0,
-    x_m: float = 0.0,
     speed_limit_kmh: float = 36.0,
     bodies: Callable[[float], Mapping[int, Body]] = lambda time_s: {},
     lights: Callable[[float], Mapping[int, int]] = lambda time_s: {},
 ) -> list[Moment]:
-    """Let the expert drive the simulator's car in a drawn world, from (x_m, 0) along +x.
+    """Let the expert drive the simulator's car in a drawn world, from the origin along +x, until the route ends.
 
     Args:
         bodies, lights: what there is at a time [s].
     """
-    x, y, yaw_deg, zero = x_m, 0.0, 0.0, np.zeros(1)
+    x, y, yaw_deg, zero = 0.0, 0.0, 0.0, np.zeros(1)
     along, no, moments = np.array([speed_mps]), np.zeros(1, np.bool_), []
     for number in range(round(seconds / DT_S)):
+        if len(expert.route) - expert.index < 150:
+            break
         time_s = number * DT_S
         ego = ego_at(x, y, yaw_deg=yaw_deg, speed_mps=float(along[0]), speed_limit_kmh=speed_limit_kmh)
         scene = tick(ego, frame=number, time_s=time_s, others=others_of(bodies(time_s)), lights=lights(time_s))

@@ -8,10 +8,8 @@ import pytest
 
 from harness.drive.controllers import (
     LateralState,
-    LongitudinalState,
     heading_error_rad,
     lookahead_points,
-    pedals,
     steer,
     throttle_and_brake,
 )
@@ -107,15 +105,3 @@ def test_hazard_brakes_whatever_the_target() -> None:
 @pytest.mark.parametrize("target_mps", [1e-4, 0.2, 1.0, 15.0])
 def test_a_car_that_stands_and_should_drive_gets_full_throttle(speed_mps: float, target_mps: float) -> None:
     assert throttle_and_brake(speed_mps, target_mps) == (1.0, False)
-
-
-@pytest.mark.parametrize(
-    ("speed_mps", "target_mps", "is_hazard", "ticks"),
-    [(0.05, 5.0, False, 8), (0.2, 5.0, False, 0), (0.0, 0.0, False, 0), (0.0, 5.0, True, 0)],
-)
-def test_ticks_count_only_while_a_car_that_should_drive_stands(
-    speed_mps: float, target_mps: float, is_hazard: bool, ticks: int
-) -> None:
-    state, throttle, brake = pedals(LongitudinalState(still_ticks=7), speed_mps, target_mps, is_hazard=is_hazard)
-    assert state.still_ticks == ticks
-    assert (throttle, brake) == throttle_and_brake(speed_mps, target_mps, is_hazard=is_hazard)
