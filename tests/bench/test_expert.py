@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.drive.expert import Expert
 from harness.drive.regulations import OnRoute
-from harness.drive.scene import Scene
 from tests.unit.drive.criteria.drawn import ego_at, tick
 from tests.unit.drive.drawn import Body, expert_on, others_of, straight_way
 
@@ -40,14 +38,10 @@ def test_step_with_30_vehicles_around(benchmark: Any, is_standing: bool) -> None
 
     def step_all() -> None:
         for scene in scenes:
-            _step(expert, scene)
+            expert.step(scene)
 
     benchmark.pedantic(step_all, rounds=20, warmup_rounds=1)
     if benchmark.stats:  # none when only the code is tried
         per_tick_s = benchmark.stats.stats.median / len(scenes)
         benchmark.extra_info["ms/tick"] = round(1000.0 * per_tick_s, 3)
         assert per_tick_s < LIMIT_S
-
-
-def _step(expert: Expert, scene: Scene) -> None:
-    expert.step(scene)

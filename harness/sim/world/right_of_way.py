@@ -53,7 +53,7 @@ def find_signed_junctions(
     """Mark the places at junctions with signs.
 
     Args:
-        topology: of the carla.Map: pairs of waypoints at the ends of each lane.
+        topology: of the carla.Map: pairs of waypoints, the first at the beginning of each lane.
         around: (LanePlace, reach in metres) -> rows of the samples there.
     """
     count = len(lanes.z_m)
@@ -71,16 +71,12 @@ def find_signed_junctions(
                 found.waiting[rows] = line.junction_id
                 found.wait_s[rows] = STOP_S if sign.type == STOP_TYPE else 0.0
     signed = {int(junction) for junction in found.waiting if junction >= 0}
-    for entry, leaving in topology:
+    for entry, _ in topology:
         if entry.is_junction and entry.junction_id in signed:
-            _mark_inside(found, around, entry, leaving)
+            # A road of a junction lies inside it from end to end.
+            found.inside[around(LanePlace(entry.road_id, entry.lane_id, entry.s), np.inf)] = entry.junction_id
             _mark_major(found, around, entry)
     return found
-
-
-def _mark_inside(found: SignedJunctions, around: Any, entry: Any, leaving: Any) -> None:
-    reach_m = abs(leaving.s - entry.s) + 1.0
-    found.inside[around(LanePlace(entry.road_id, entry.lane_id, entry.s), reach_m)] = entry.junction_id
 
 
 def _mark_major(found: SignedJunctions, around: Any, entry: Any) -> None:

@@ -244,13 +244,16 @@ def test_the_car_stops_before_a_red_light_and_goes_on_when_it_turns_green(speed_
     assert moments[-1].x_m > LINE_M + 10.0
 
 
-def test_a_light_that_is_passed_counts_no_more() -> None:
+def test_a_light_that_turns_red_right_behind_its_line_counts_no_more() -> None:
     moments = drive(
         expert_on(straight_way(), lights=(LIGHT,)),
         18.0,
-        lights=lambda time_s: {7: GREEN if time_s < 14.0 else RED},
+        speed_mps=10.0,
+        lights=lambda time_s: {7: GREEN if time_s < 12.2 else RED},
     )
-    assert min(moment.speed_mps for moment in moments if moment.x_m > 20.0) > 9.5
+    at_red = next(moment for moment in moments if moment.time_s >= 12.2)
+    assert LINE_M < at_red.x_m < LINE_M + 5.0
+    assert min(moment.speed_mps for moment in moments) > 9.5
     assert {moment.decision.cause for moment in moments} == {"cruise"}
 
 

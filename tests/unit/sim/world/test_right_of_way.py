@@ -136,6 +136,13 @@ def test_an_unused_turn_goes_to_the_end_of_the_queue() -> None:
     assert crossing.held(both, 6.2) == {2}
 
 
+def test_an_unused_turn_at_a_yield_sign_is_lost_too() -> None:
+    crossing = Crossing()
+    crossing.held({1: YIELD})
+    assert crossing.held({1: YIELD, 2: YIELD}, 5.5) == {2}
+    assert crossing.held({1: YIELD, 2: YIELD}, 0.8) == {1}
+
+
 def test_who_vanishes_is_forgotten() -> None:
     crossing = Crossing()
     crossing.held({1: STOP_NORTH}, 0.5)
@@ -200,6 +207,12 @@ def test_waiting_places_and_the_inside_of_a_junction_are_apart(borough: Town) ->
     places, lanes = borough.signed_junctions, borough.lanes
     assert not lanes.is_junction[places.waiting >= 0].any()
     assert lanes.is_junction[places.inside >= 0].all()
+    carla_map = carla.Map(borough.name, borough.opendrive)
+    signed = set(places.waiting[places.waiting >= 0].tolist())
+    for row in np.flatnonzero(lanes.is_junction):
+        road, lane, s_m = int(lanes.road_id[row]), int(lanes.lane_id[row]), float(lanes.s_m[row])
+        junction = carla_map.get_waypoint_xodr(road, lane, s_m).junction_id
+        assert places.inside[row] == (junction if junction in signed else -1)
     assert not lanes.is_junction[places.major >= 0].any()
     assert not ((places.waiting >= 0) & (places.major == places.waiting)).any()
     assert set(places.inside[places.inside >= 0]) == set(places.waiting[places.waiting >= 0])
