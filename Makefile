@@ -61,8 +61,8 @@ list: $(READY) ## Show suites, towns, agents and runs
 routes: $(READY) ## Sample COUNT routes in TOWN and print their XML
 	@exec $(HARNESS) routes sample $${TOWN:+--town="$$TOWN"} $${COUNT:+--count="$$COUNT"} $${SEED:+--seed="$$SEED"}
 
-.PHONY: towns
-towns: $(READY) ## Build the repository's own towns again
+.PHONY: own-towns
+own-towns: $(READY) ## Build the repository's own towns again
 	@exec $(HARNESS) towns build
 
 ##@ Prove
@@ -76,12 +76,13 @@ soak: $(READY) ## Run the long proofs
 	@$${SHORT:+env HARNESS_SOAK_SHORT=1} $(PYTEST) -m soak --timeout 3600
 
 .PHONY: check
-check: $(READY) ## Check style, types, import layers and shell scripts
+check: $(READY) ## Check style, types, import layers, shell scripts and golden files
 	.venv/bin/ruff check --quiet
 	.venv/bin/ruff format --check --quiet
 	.venv/bin/mypy --no-error-summary
 	.venv/bin/lint-imports --no-cache
 	.venv/bin/shellcheck $(SHELL_FILES)
+	@$(PYTEST) -q tests/golden tests/unit/stages/test_scoreboard.py
 
 .PHONY: bench
 bench: $(READY) ## Measure speed and keep the numbers in outputs/bench

@@ -1,25 +1,27 @@
-"""The command line: options in, one stage called, its result rendered. Nothing else happens here.
+"""The command line: options in, one stage called, its result handed to `render`. Nothing else happens here.
 
 stdout carries the answer, stderr progress and logs. Exit codes: 0 complete, 3 partial, 1 error, 2 usage.
 """
 
 from __future__ import annotations
 
-import json
+import errno
 import logging
+import math
 import os
+import re
 import sys
+import traceback
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from harness import __version__
+from harness.config import ensure_home, is_verbose
 from harness.errors import EXIT_COMPLETE, EXIT_ERROR, EXIT_PARTIAL, EXIT_USAGE, HarnessError
-
-if TYPE_CHECKING:
-    from harness.stages.evaluate import EvaluateResult, Preview
+from harness.render import print_catalogue, print_json, print_preview, print_scoreboard
 
 _OUTPUT = click.option(
     "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print the answer."
@@ -37,6 +39,7 @@ def main() -> None:
     command = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     wants_json = "--output=json" in sys.argv or ("--output", "json") in pairwise(sys.argv)
     try:
+        ensure_home()
         code = cli.main(prog_name="harness", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else EXIT_COMPLETE)
     except HarnessError as error:
@@ -49,30 +52,50 @@ def main() -> None:
         hint = f"{error.ctx.command_path} --help" if error.ctx is not None else "harness --help"
         text = error.format_message()
         _fail(command, text[:1].lower() + text[1:].rstrip("."), hint, EXIT_USAGE, as_json=wants_json)
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
         _fail(command, "interrupted", None, EXIT_ERROR, as_json=wants_json)
     except OSError as error:
-        if error.filename is None:
-            raise
-        text = f"cannot use {error.filename}: {error.strerror or error}"
-        _fail(command, text, "df -h . and ls -ld show room and rights", EXIT_ERROR, as_json=wants_json)
+        _fail(command, *_explain(error), EXIT_ERROR, as_json=wants_json)
+    except Exception as error:
+        # A defect of ours, or a case that nobody thought of. What a job says goes to its log, which wants all of it.
+        if is_verbose() or "--verbose" in sys.argv or "--parent" in sys.argv:
+            traceback.print_exc()
+        text = f"unexpected {type(error).__name__}: {error}"
+        hint = "the same command with HARNESS_VERBOSE=1 or --verbose, and report it"
+        _fail(command, text, hint, EXIT_ERROR, as_json=wants_json)
+
+
+def _explain(error: OSError) -> tuple[str, str]:
+    """Return what the system refused, and a hint."""
+    reason = error.strerror or str(error)
+    if error.filename is not None:
+        return f"cannot use {error.filename}: {reason}", "df -h . and ls -ld show room and rights"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+        return f"cannot write: {reason}", "df -h ."
+    return f"the system refused a call: {reason}", "the same command with HARNESS_VERBOSE=1"
 
 
 def _fail(command: str, message: str, hint: str | None, code: int, *, as_json: bool) -> None:
     one_line = " ".join(message.split())
     if as_json:
-        _print_json(
+        print_json(
             {"version": 1, "command": command, "status": "error", "exit_code": code, "data": None, "errors": [one_line]}
         )
     click.echo(f"error: {one_line}" + (f" (try: {hint})" if hint else ""), err=True)
     sys.exit(code)
 
 
-def _print_json(document: dict[str, Any]) -> None:
-    click.echo(json.dumps(document, indent=2, allow_nan=False))
+class _Commands(click.Group):
+    """Commands that end with one line, not two, when the user interrupts them."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise click.Abort from None
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="harness")
 def cli() -> None:
     """Collect, train, evaluate and score driving policies in CARLA, with or without a GPU."""
@@ -82,14 +105,24 @@ def cli() -> None:
 
 
 def _numbers(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, ...]:
-    words = [word.strip() for word in (value or "").split(",") if word.strip()]
-    if not all(word.isdecimal() for word in words):
-        raise click.BadParameter(f"found {value!r}, expected numbers separated by commas, e.g. 1,2,3")
+    words = _words(context, parameter, value)
+    if not all(re.fullmatch(r"[0-9]{1,9}", word) for word in words):
+        raise click.BadParameter(f"found {_short(value)}, expected numbers separated by commas, e.g. 1,2,3")
     return tuple(int(word) for word in words)
 
 
 def _words(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
-    return tuple(word.strip() for word in (value or "").split(",") if word.strip())
+    if value is None:
+        return ()
+    words = tuple(word.strip() for word in value.split(",") if word.strip())
+    if not words:
+        raise click.BadParameter(f"found {_short(value)}, expected one at least; leave the option out for all")
+    return words
+
+
+def _short(value: str | None) -> str:
+    text = value or ""
+    return repr(text if len(text) <= 60 else text[:60] + "...")
 
 
 @cli.command("eval")
@@ -151,81 +184,31 @@ def eval_command(
         maps=maps,
     )
     if print_only:
-        _print_preview(preview(request), output)
+        print_preview(preview(request), output)
         return EXIT_COMPLETE
     from harness.progress import make_reporter
 
     with make_reporter(sys.stderr) as reporter:
         result = evaluate(request, reporter)
     if output == "json":
-        _print_json(envelope(result.board))
+        print_json(envelope(result.board))
     else:
-        _print_scoreboard(result)
+        print_scoreboard(result)
     return EXIT_COMPLETE if result.board.is_complete else EXIT_PARTIAL
-
-
-def _print_preview(shown: Preview, output: str) -> None:
-    units = [unit.as_dict() for unit in shown.missing]
-    problems = {problem.route_name: problem.reason for problem in shown.plan.not_runnable}
-    run = str(shown.run) if shown.run else None
-    if output == "json":
-        data = {
-            "run": run,
-            "config": shown.plan.config,
-            "units": units,
-            "not_runnable": problems,
-            "commands": shown.commands,
-        }
-        _print_json({"version": 1, "command": "eval", "status": "success", "exit_code": 0, "data": data, "errors": []})
-        return
-    click.echo(f"would {'continue ' + run if run else 'start a new run'}: {len(units)} drives")
-    for key, value in shown.plan.config.items():
-        click.echo(f"  {key} = {value!r}")
-    click.echo("units:")
-    for unit in shown.missing:
-        click.echo(f"  {unit.suite}/{unit.route} seed {unit.seed} in {unit.town}, traffic seed {unit.traffic_seed}")
-    for name, reason in problems.items():
-        click.echo(f"  {name} cannot be driven: {reason}")
-    click.echo("each worker runs:")
-    for command in shown.commands:
-        click.echo("  " + " ".join(command))
-
-
-def _print_scoreboard(result: EvaluateResult) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from harness.stages.scoreboard import HEADINGS, mean_lines, title
-
-    board = result.board
-    console = Console()
-    if not console.is_terminal:
-        # A log has no width to respect; broken lines would only be harder to read and to grep.
-        console = Console(width=200)
-    table = Table(title=title(board), title_justify="left")
-    for heading in HEADINGS:
-        is_number = heading in ("seed", "RC", "penalty", "DS", "wall s", "sim/wall", "scenarios not built")
-        table.add_column(heading, justify="right" if is_number else "left")
-    for row in board.rows:
-        table.add_row(*row.cells())
-    console.print(table)
-    for line in mean_lines(board):
-        click.echo(line)
-    click.echo(f"scoreboard: {result.run / 'scoreboard.md'} and scoreboard.json; link: outputs/evaluation/latest")
-    if board.is_complete:
-        click.echo("next: make eval SEEDS=1,2,3, or make eval AGENT=path/to/file.py:ClassName for an agent of your own")
-    else:
-        state = "interrupted" if result.is_interrupted else "incomplete"
-        found, expected = board.summary.found, board.summary.expected
-        click.echo(f"{state}: {found} of {expected} drives have a result; the same command continues")
 
 
 # --- simulator -------------------------------------------------------------------------------------------------------
 
 
+def _host(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    if not value.strip():
+        raise click.BadParameter(f"found {value!r}, expected an address, e.g. 127.0.0.1 or 0.0.0.0")
+    return value
+
+
 @cli.command("simulator")
 @click.option("--port", type=click.IntRange(1024, 65534), default=2000, show_default=True, help="Port of the calls.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--host", callback=_host, default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--town", default="Borough01", show_default=True, help="Town to begin with.")
 @click.option("--reset-between-clients", is_flag=True, help="Start anew when the last client has left.")
 @click.option("--parent", type=int, hidden=True)
@@ -269,12 +252,21 @@ def routes_group() -> None:
     """Make routes."""
 
 
+def _metres(context: click.Context, parameter: click.Parameter, value: float) -> float:
+    if not math.isfinite(value):
+        raise click.BadParameter(f"found {value}, expected a finite number of metres")
+    return value
+
+
+_METRES = click.FloatRange(min=30.0)
+
+
 @routes_group.command("sample")
 @click.option("--town", default="Borough01", show_default=True, help="Town to lay routes in.")
-@click.option("--count", type=click.IntRange(min=1), default=8, show_default=True, help="How many routes.")
+@click.option("--count", type=click.IntRange(1, 10_000), default=8, show_default=True, help="How many routes.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Which routes.")
-@click.option("--min-length", type=click.FloatRange(min=30.0), default=100.0, show_default=True, help="Metres.")
-@click.option("--max-length", type=click.FloatRange(min=30.0), default=600.0, show_default=True, help="Metres.")
+@click.option("--min-length", type=_METRES, callback=_metres, default=100.0, show_default=True, help="Metres.")
+@click.option("--max-length", type=_METRES, callback=_metres, default=600.0, show_default=True, help="Metres.")
 @click.option(
     "--avoid",
     multiple=True,
@@ -342,19 +334,7 @@ def list_command(output: str) -> None:
     from harness.config import OUTPUTS
     from harness.stages.catalogue import catalogue
 
-    found = catalogue(OUTPUTS)
-    if output == "json":
-        _print_json({"version": 1, "command": "list", "status": "success", "exit_code": 0, "data": found, "errors": []})
-        return
-    click.echo("suites (routes found / expected, rules)")
-    for suite in found["suites"]:
-        found_of = f"{suite['found']:>3} / {suite['routes']:<3}"
-        click.echo(f"  {suite['name']:<12} {found_of}  {suite['rule_version']:<12} {suite['title']}")
-    click.echo(f"towns\n  {' '.join(found['towns'])}")
-    click.echo(f"agents\n  {'  '.join(found['agents'])}")
-    click.echo("runs, newest first" if found["runs"] else "runs\n  none yet; make eval makes one")
-    for run in found["runs"]:
-        click.echo(f"  {run['run']}  {run['state']}")
+    print_catalogue(catalogue(OUTPUTS), output)
 
 
 # --- what jobs call --------------------------------------------------------------------------------------------------

@@ -6,6 +6,8 @@ The environment is read here and nowhere else.
 from __future__ import annotations
 
 import os
+import pwd
+import tempfile
 from pathlib import Path
 
 from harness.errors import ConfigError
@@ -25,13 +27,34 @@ def data_folder() -> Path | None:
     value = os.environ.get("HARNESS_DATA", "")
     if not value:
         return None
-    folder = Path(value).expanduser()
-    if not folder.is_dir():
+    hint = "make eval HARNESS_DATA=/path/to/data"
+    try:
+        folder = Path(value).expanduser()
+        is_folder = folder.is_dir()
+    except (OSError, RuntimeError) as error:  # no rights, a name too long, or ~ of nobody
         raise ConfigError(
-            f"HARNESS_DATA is {value!r}, which is no folder; expected the folder with routes/ and maps/",
-            hint="make eval HARNESS_DATA=/path/to/data",
+            f"HARNESS_DATA is {value!r}: {error}; expected the folder with routes/ and maps/", hint=hint
+        ) from error
+    if not is_folder:
+        raise ConfigError(
+            f"HARNESS_DATA is {value!r}, which is no folder; expected the folder with routes/ and maps/", hint=hint
         )
     return folder.resolve()
+
+
+def is_verbose() -> bool:
+    """Tell whether HARNESS_VERBOSE asks for tracebacks."""
+    return os.environ.get("HARNESS_VERBOSE", "") not in ("", "0")
+
+
+def ensure_home() -> None:
+    """Set HOME for this process and its children if it is unset: the carla client crashes on import without it."""
+    if "HOME" in os.environ:
+        return
+    try:
+        os.environ["HOME"] = pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:  # a container that runs with a number instead of a user
+        os.environ["HOME"] = tempfile.gettempdir()
 
 
 def town_folders(maps: tuple[Path, ...] = ()) -> list[Path]:

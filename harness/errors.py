@@ -8,6 +8,7 @@
       AgentError            exit 1   the agent file cannot be loaded
         SensorError         exit 1   the agent asks for a sensor that is not there
       JobError              exit 1   a process or scheduler job ended badly
+    Interrupted             no error: the process was told to end
 
 The text follows one pattern: what failed, value found, value expected; the hint is what to type next.
 The command line prints one line without a traceback and exits with `exit_code`.
@@ -56,6 +57,10 @@ class AgentError(HarnessError):
 
 class SensorError(AgentError):
     """The agent asks for a sensor that this version does not have."""
+
+
+class Interrupted(BaseException):
+    """The process was told to end (SIGTERM); no `except Exception` may swallow it."""
 
 
 class JobError(HarnessError):

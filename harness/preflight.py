@@ -16,6 +16,7 @@ SUPPORTED = ((3, 11), (3, 12))  # what both the carla 0.9.16 wheel (3.10 to 3.12
 OLDEST_GLIBC = (2, 31)  # tag of the carla 0.9.16 wheel: manylinux_2_31_x86_64
 CANDIDATES = ("python3.12", "python3.11", "python3")
 EXIT_USAGE = 2
+PROBE_LIMIT_S = 30.0
 
 PROBE = """
 import json, platform, sys
@@ -65,13 +66,16 @@ def problem(facts: Facts) -> "str | None":
 
 
 def probe(python: str) -> "Facts | None":
-    """Ask one interpreter for its facts; None if there is no such program or it does not run."""
+    """Ask one interpreter for its facts; None if there is no such program, or it does not answer as Python does."""
+    command = [python, "-c", PROBE]
     try:
-        answer = subprocess.run([python, "-c", PROBE], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
-    except (OSError, subprocess.CalledProcessError):
+        answer = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True, timeout=PROBE_LIMIT_S
+        )
+        system, machine, version, libc, has_venv = json.loads(answer.stdout.decode())
+        return Facts(system, machine, (version[0], version[1]), (libc[0], libc[1]), has_venv)
+    except (OSError, subprocess.SubprocessError, ValueError, TypeError, IndexError):
         return None
-    system, machine, version, libc, has_venv = json.loads(answer.stdout.decode())
-    return Facts(system, machine, (version[0], version[1]), (libc[0], libc[1]), has_venv)
 
 
 def main(arguments: "list[str]") -> int:

@@ -92,7 +92,7 @@ class LiveReporter:
 
 
 def outcome_text(unit: Unit, record: dict[str, Any] | None, text: str) -> str:
-    """Return the sentence about a finished unit."""
+    """Return the sentence about a finished unit; `text` says why it has no result, or what went wrong in it."""
     if record is None:
         return f"{unit.route} seed {unit.seed}: no result: {text}"
     scores, meta = record["scores"], record["meta"]
@@ -100,6 +100,7 @@ def outcome_text(unit: Unit, record: dict[str, Any] | None, text: str) -> str:
     return (
         f"{unit.route} seed {unit.seed}: {record['status']}, driving score {scores['score_composed']:.2f}, "
         f"{meta['duration_game']:.0f} s simulated in {meta['duration_system']:.1f} s ({ratio:.0f}x)"
+        + (f"; {text}" if text else "")
     )
 
 

@@ -57,7 +57,7 @@ def read_routes(file: Path) -> list[Route]:
     try:
         data = file.read_bytes()
     except OSError as error:
-        raise RouteError(f"cannot read route file {file}: {error.strerror or error}") from error
+        raise RouteError(f"cannot read route file {file}: {error.strerror or error}", hint=f"ls -l {file}") from error
     return parse_routes(data, file)
 
 
@@ -67,7 +67,8 @@ def parse_routes(data: bytes, file: Path) -> list[Route]:
         return _routes(_parse_elements(data), file)
     except _DefectError as defect:
         line = f" line {defect.line}" if defect.line else ""
-        raise RouteError(f"route file {file}{line}: {defect}") from defect
+        hint = f"sed -n {defect.line}p {file} shows that line" if defect.line else None
+        raise RouteError(f"route file {file}{line}: {defect}", hint=hint) from defect
 
 
 def render_routes(routes: Sequence[Route]) -> str:

@@ -6,6 +6,8 @@ smaller suite. Each expected route is one file ``<stem>.xml`` with one route; bo
 
 from __future__ import annotations
 
+import logging
+import os
 import re
 import tomllib
 import zlib
@@ -20,6 +22,7 @@ from harness.datatypes.route import Route
 from harness.errors import RouteError
 from harness.routes import read_routes
 
+_LOG = logging.getLogger(__name__)
 _LISTED_AT_MOST = 20
 _TOWN_SUFFIXES = (".xodr", ".xodr.gz")
 
@@ -197,13 +200,15 @@ def resolve_routes(suite: Suite, *, repository: Path, data: Path | None) -> tupl
             routes.append(_read_one(named, base / suite.folder))
         except RouteError as error:
             problems.append(NotRunnable(named.stem, error.message))
+        except OSError as error:
+            problems.append(NotRunnable(named.stem, f"cannot read {error.filename}: {error.strerror or error}"))
     return routes, problems
 
 
 def split_by_town(routes: Sequence[Route], folders: Sequence[Path]) -> tuple[list[Route], list[NotRunnable]]:
     """Set apart the routes whose town is in none of the folders."""
     found = {town: find_town(town, folders) for town in {route.town for route in routes}}
-    looked_in = ", ".join(str(folder) for folder in folders) or "no folder at all"
+    looked_in = ", ".join(map(_with_rights, folders)) or "no folder at all"
     runnable = [route for route in routes if found[route.town] is not None]
     problems = [
         NotRunnable(
@@ -220,12 +225,29 @@ def find_town(town: str, folders: Sequence[Path]) -> Path | None:
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", town):
         return None
     candidates = (folder / f"{town}{suffix}" for folder in folders for suffix in _TOWN_SUFFIXES)
-    return next((file for file in candidates if file.is_file()), None)
+    return next((file for file in candidates if _is_file(file)), None)
+
+
+def _is_file(file: Path) -> bool:
+    try:
+        return file.is_file()
+    except OSError:  # in a folder that may not be searched, or with a name too long
+        return False
+
+
+def _with_rights(folder: Path) -> str:
+    is_closed = os.access(folder, os.F_OK) and not os.access(folder, os.R_OK | os.X_OK)
+    return f"{folder} (no right to read it)" if is_closed else str(folder)
 
 
 def list_towns(folders: Sequence[Path]) -> list[str]:
-    """Return the names of the towns in the folders, sorted; folders that do not exist count as empty."""
-    files = [file for folder in folders if folder.is_dir() for file in folder.iterdir() if file.is_file()]
+    """Return the names of the towns in the folders, sorted; a folder that cannot be read is skipped with a warning."""
+    files: list[Path] = []
+    for folder in folders:
+        try:
+            files += [file for file in folder.iterdir() if _is_file(file)] if folder.is_dir() else []
+        except OSError as error:
+            _LOG.warning("skipped the towns in %s: %s", folder, error.strerror or error)
     return sorted(
         {file.name.removesuffix(suffix) for file in files for suffix in _TOWN_SUFFIXES if file.name.endswith(suffix)}
     )

@@ -8,11 +8,11 @@ import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import msgpack
-
-from harness.errors import SimError
+from harness.errors import SimError, WireError
 from harness.jobs.processes import end, harness_command, last_lines, start
+from harness.sim.wire.rpc import ResponseReader, encode_request
 
 START_LIMIT_S = 60.0
 PROBE_LIMIT_S = 2.0
@@ -20,20 +20,32 @@ PROBE_LIMIT_S = 2.0
 
 def probe_version(host: str, port: int, limit_s: float = PROBE_LIMIT_S) -> str | None:
     """Return the version that a CARLA server at an address answers, None if none answers in time."""
+    answer = _ask(host, port, "version", limit_s)
+    return answer if isinstance(answer, str) else None
+
+
+def probe_towns(host: str, port: int, limit_s: float = PROBE_LIMIT_S) -> list[str] | None:
+    """Return the names of the towns that a CARLA server can load, None if it does not tell."""
+    answer = _ask(host, port, "get_available_maps", limit_s)
+    return sorted({str(name).rsplit("/", 1)[-1] for name in answer}) if isinstance(answer, list) and answer else None
+
+
+def _ask(host: str, port: int, method: str, limit_s: float) -> Any | None:
+    """Return the answer to a call without arguments, None if nobody gives one within the limit."""
+    deadline_s = time.monotonic() + limit_s
+    reader = ResponseReader(message_id=1)
     try:
         with socket.create_connection((host, port), limit_s) as connection:
-            connection.settimeout(limit_s)
-            connection.sendall(msgpack.packb([0, 1, "version", [[False]]]))
-            unpacker = msgpack.Unpacker()
-            while data := connection.recv(4096):
-                unpacker.feed(data)
-                for message in unpacker:
-                    match message:
-                        case [1, 1, None, [[1, str(version)]]]:
-                            return version
-                        case _:
-                            return None
-    except (OSError, ValueError, msgpack.UnpackException):
+            connection.sendall(encode_request(1, method))
+            while (left_s := deadline_s - time.monotonic()) > 0.0:
+                connection.settimeout(left_s)
+                data = connection.recv(65536)
+                if not data:
+                    return None
+                answer = reader.receive(data)
+                if answer is not None:
+                    return answer
+    except (OSError, WireError):
         return None
     return None
 

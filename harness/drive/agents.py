@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness.drive.dense_route import DenseRoute
+from harness.drive.dense_route import DenseRoute, down_sample
 from harness.drive.regulations import Light, StopSign
 from harness.drive.scene import Scene
 from harness.errors import AgentError
@@ -56,7 +56,7 @@ class DrivingAgent(Protocol):
         """Return the sensors wanted, as the Leaderboard describes them."""
 
     def set_global_plan(self, global_plan_gps: list[Any], global_plan_world_coord: list[Any]) -> None:
-        """Receive the sparse plan: ({lat, lon, z}, option) and (carla.Transform, option)."""
+        """Receive the dense plan, before `setup`: ({lat, lon, z}, option) and (carla.Transform, option)."""
 
     def run_step(self, input_data: Mapping[str, tuple[int, Any]], timestamp: float) -> Any:
         """Return a carla.VehicleControl for this tick."""
@@ -75,10 +75,12 @@ class Agent:
     hero: Any = None
     world: Any = None
     carla_map: Any = None
+    _route: DenseRoute | None = None
 
     def attach(self, context: DriveContext) -> None:
         """Receive the privileged view."""
         self.hero, self.world, self.carla_map = context.hero, context.world, context.carla_map
+        self._route = context.route
 
     def setup(self, path_to_conf_file: str) -> None:
         """Prepare; called once, before the first tick."""
@@ -88,8 +90,10 @@ class Agent:
         return []
 
     def set_global_plan(self, global_plan_gps: list[Any], global_plan_world_coord: list[Any]) -> None:
-        """Keep the sparse plan under the Leaderboard's names."""
-        self._global_plan, self._global_plan_world_coord = global_plan_gps, global_plan_world_coord
+        """Keep the plan under the Leaderboard's names, thinned to 200 m and every change of command as it does."""
+        kept = range(len(global_plan_world_coord)) if self._route is None else down_sample(self._route)
+        self._global_plan = [global_plan_gps[index] for index in kept]
+        self._global_plan_world_coord = [global_plan_world_coord[index] for index in kept]
 
     def run_step(self, input_data: Mapping[str, tuple[int, Any]], timestamp: float) -> Any:
         """Return a carla.VehicleControl for this tick."""
@@ -112,7 +116,15 @@ class ConstantAgent(Agent):
         return carla.VehicleControl(throttle=throttle, steer=0.0, brake=float(brake))
 
 
-class ExpertAgent(Agent):
+class SceneAgent(Agent):
+    """An agent of ours that drives from the true state of the world instead of sensors."""
+
+    def drive(self, scene: Scene) -> Any:
+        """Return a carla.VehicleControl for a scene; called instead of `run_step`."""
+        raise AgentError(f"{type(self).__name__} has no drive, expected one that returns a carla.VehicleControl")
+
+
+class ExpertAgent(SceneAgent):
     """The privileged expert of `harness.drive.expert`."""
 
     def attach(self, context: DriveContext) -> None:
@@ -140,12 +152,13 @@ class ExpertAgent(Agent):
         return carla.VehicleControl(throttle=decision.throttle, steer=decision.steer, brake=float(decision.brake))
 
 
-def load_agent(spec: str) -> DrivingAgent:
+def load_agent(spec: str, host: str = "127.0.0.1", port: int = 2000) -> DrivingAgent:
     """Return a new agent.
 
     Args:
         spec: ``expert``, ``constant``, ``path/to/file.py:ClassName``, or ``path/to/file.py`` with a Leaderboard
             ``get_entry_point()``.
+        host, port: of the simulator, for constructors that ask for them.
 
     Raises:
         AgentError: the file is missing, does not import, has no such class, or the class cannot be called.
@@ -167,7 +180,7 @@ def load_agent(spec: str) -> DrivingAgent:
             hint=f"AGENT={path}:ClassName",
         )
     with _users_code(f"agent {class_name} in {path} cannot be made", path):
-        agent = _construct(made)
+        agent = _construct(made, host, port)
     missing = [name for name in ("setup", "sensors", "run_step") if not callable(getattr(agent, name, None))]
     if missing:
         raise AgentError(
@@ -211,7 +224,7 @@ def _users_code(what_failed: str, path: Path) -> Iterator[None]:
     """Name whatever a user's file raises, `sys.exit()` included."""
     try:
         yield
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         raise AgentError(f"{what_failed}: {type(error).__name__}: {error}", hint=f"python3 {path}") from error
 
 
@@ -225,11 +238,11 @@ def _entry_point(module: Any, path: Path) -> str:
         return str(entry())
 
 
-def _construct(made: Any) -> Any:
-    """Call a constructor with no arguments, or with the Leaderboard's (host, port)."""
+def _construct(made: Any, host: str, port: int) -> Any:
+    """Call a constructor with no arguments, or with the Leaderboard's (host, port[, debug])."""
     required = [
         parameter
         for parameter in inspect.signature(made).parameters.values()
         if parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
     ]
-    return made("127.0.0.1", 2000) if len(required) == 2 else made()
+    return made(*(host, port, False)[: len(required)]) if len(required) in (2, 3) else made()

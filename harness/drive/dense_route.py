@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,6 +18,9 @@ from harness.errors import RouteError
 
 FloatArray = npt.NDArray[np.float64]
 
+SHORTEST_M = 5.0
+OFF_ROAD_M = 20.0
+FURTHEST_M = 1.0e6
 SEAM_GAP_M = 0.5
 """Points nearer than this to the one before add nothing."""
 SEAM_OVERLAP_M = 10.0
@@ -79,18 +83,36 @@ def interpolate(keypoints: Sequence[Point], graph: RoadGraph) -> DenseRoute:
         graph: lanes of the route's town.
 
     Raises:
-        RouteError: fewer than two points, a point off the lanes, or no way between two of them.
+        RouteError: fewer than two points, a point off the lanes, no way between two of them, or no way to go at all.
     """
     import carla
 
     if len(keypoints) < 2:
         raise RouteError(f"route has {len(keypoints)} positions, expected at least 2")
     places = [carla.Location(point.x, point.y, point.z) for point in keypoints]
+    for place in places:
+        _refuse_off_road(place, graph)
     trace: list[tuple[Any, RoadOption]] = []
     for origin, destination in pairwise(places):
         stretch = graph.trace_route(origin, destination)
         trace += stretch[_overlap(trace[-1][0], stretch) :] if trace else stretch
-    return _dense_route(trace)
+    dense = _dense_route(trace)
+    if dense.length_m < SHORTEST_M:
+        raise RouteError(f"route is {dense.length_m:.1f} m long, expected at least {SHORTEST_M:g} m")
+    return dense
+
+
+def _refuse_off_road(place: Any, graph: RoadGraph) -> None:
+    """Refuse a point that no planner would find the road of; the client would take the nearest one, however far."""
+    if max(abs(place.x), abs(place.y), abs(place.z)) > FURTHEST_M:
+        raise RouteError(f"point ({place.x:.3g}, {place.y:.3g}, {place.z:.3g}) lies in no town, expected metres")
+    waypoint, _ = graph.locate(place)
+    away_m = math.hypot(waypoint.transform.location.x - place.x, waypoint.transform.location.y - place.y)
+    if away_m > OFF_ROAD_M:
+        raise RouteError(
+            f"point ({place.x:.1f}, {place.y:.1f}) is {away_m:.0f} m off the road, expected at most {OFF_ROAD_M:g} m",
+            hint="check that the route file and the town belong together",
+        )
 
 
 def down_sample(route: DenseRoute, max_gap_m: float = 200.0) -> list[int]:

@@ -19,6 +19,8 @@ import numpy.typing as npt
 
 from harness.drive.controllers import LateralState, heading_error_rad, lookahead_points, steer, throttle_and_brake
 from harness.drive.forecast import (
+    STEPS,
+    STEPS_NEAR_LANE_CHANGE,
     Boxes,
     ego_boxes,
     first_collision,
@@ -42,6 +44,8 @@ from harness.drive.scene import Ego, Others, Scene
 
 LEAST_CRUISE_MPS, MOST_CRUISE_MPS = 6.75, 20.0
 CRUISE_SHARE = 1.0
+# Where the limit is low, junctions are crossed a little slower still.
+JUNCTION_MPS, SLOW_LIMIT_KMH, NEAR_JUNCTION_M = 25.0 / 3.6, 40.0, 30.0
 LATERAL_MPS2 = 4.0
 APPROACH_MPS2 = 3.0
 GREEN, YELLOW = 2, 1
@@ -113,7 +117,9 @@ class Expert:
         target_mps, cause = self._target_speed(scene)
         if waits_to_pass is not None and waits_to_pass < target_mps:
             target_mps, cause = waits_to_pass, Cause.TWO_WAY_WAIT
-        is_hazard = self._runs_into_something(scene, target_mps)
+        walker_mps, is_hazard = self._look_ahead(scene, target_mps)
+        if walker_mps < target_mps:
+            target_mps, cause = walker_mps, Cause.PEDESTRIAN
         aim = min(self.index + lookahead_points(ego.speed_mps), len(self.route) - 1)
         error_rad = heading_error_rad(ego.x_m, ego.y_m, ego.yaw_rad, *self.route.xy[aim].tolist())
         self._lateral, steering = steer(self._lateral, error_rad)
@@ -132,6 +138,8 @@ class Expert:
     def _target_speed(self, scene: Scene) -> tuple[float, str]:
         ego = scene.ego
         cruise_mps = min(max(CRUISE_SHARE * ego.speed_limit_kmh / 3.6, LEAST_CRUISE_MPS), MOST_CRUISE_MPS)
+        if ego.speed_limit_kmh < SLOW_LIMIT_KMH and self._is_near_junction():
+            cruise_mps = min(cruise_mps, JUNCTION_MPS)
         desired_mps = min(cruise_mps, float(self._curve_mps[self.index]))
         if self._passing:
             desired_mps = min(desired_mps, PASSING_MPS)
@@ -144,6 +152,9 @@ class Expert:
         if stop is not None:
             candidates.append((stop, Cause.STOP_SIGN))
         return min(candidates, key=lambda item: item[0])
+
+    def _is_near_junction(self) -> bool:
+        return bool(self.route.distance_to_junction_m[self.index] < NEAR_JUNCTION_M)
 
     def _at_light(self, scene: Scene, desired_mps: float) -> float | None:
         while self._lights and self._lights[0].index < self.index:
@@ -249,12 +260,14 @@ class Expert:
 
     # --- forecast ----------------------------------------------------------------------------------------------------
 
-    def _runs_into_something(self, scene: Scene, target_mps: float) -> bool:
+    def _look_ahead(self, scene: Scene, target_mps: float) -> tuple[float, bool]:
+        """Return the target speed for pedestrians who come into the way (inf without any), and whether else is hit."""
         ego, others = scene.ego, scene.others
         rows = _near(ego, others)
         rows = rows[~_follows(ego, others, rows) & ~np.isfinite(self._leading(scene)[rows])]
         if not len(rows):
-            return False
+            return math.inf, False
+        changes_lane = self.route.is_near_lane_change(self.index, ego.speed_mps)
         track = forecast_ego(
             self.route,
             self.index,
@@ -264,42 +277,65 @@ class Expert:
             speed_mps=ego.speed_mps,
             target_speed_mps=target_mps,
             lateral=self._lateral,
+            steps=STEPS_NEAR_LANE_CHANGE if changes_lane else STEPS,
         )
         mine = ego_boxes(
             track, half_length_m=self._half_length_m, half_width_m=self._half_width_m, speed_mps=ego.speed_mps
         )
         walkers, rest = rows[others.is_walker[rows]], rows[~others.is_walker[rows]]
-        return self._hits_others(mine, others, rest, ego.speed_mps) or _hits_walkers(mine, others, walkers)
+        hit = walkers[_walkers_hit(mine, others, walkers)]
+        return self._for_walkers(scene, hit, target_mps), _hits_others(mine, others, rest, changes_lane)
 
-    def _hits_others(self, mine: Boxes, others: Others, rows: npt.NDArray[np.intp], speed_mps: float) -> bool:
-        if not len(rows):
-            return False
-        moving = forecast_vehicles(
-            others.x_m[rows],
-            others.y_m[rows],
-            others.yaw_rad[rows],
-            others.speed_mps[rows],
-            steer=others.steer[rows],
-            throttle=others.throttle[rows],
-            brake=others.brake[rows],
+    def _for_walkers(self, scene: Scene, rows: npt.NDArray[np.intp], desired_mps: float) -> float:
+        ego, others = scene.ego, scene.others
+        return min(
+            (
+                cause_target_speed(
+                    Cause.PEDESTRIAN,
+                    speed_mps=ego.speed_mps,
+                    desired_speed_mps=desired_mps,
+                    distance_m=math.hypot(others.x_m[row] - ego.x_m, others.y_m[row] - ego.y_m),
+                    ego_length_m=2.0 * self._half_length_m,
+                )
+                for row in rows
+            ),
+            default=math.inf,
         )
-        theirs = vehicle_boxes(
-            moving,
-            half_length_m=others.half_length_m[rows],
-            half_width_m=others.half_width_m[rows],
-            speed_mps=others.speed_mps[rows],
-            is_near_lane_change=self.route.is_near_lane_change(self.index, speed_mps),
-        )
-        return bool((first_collision(mine, theirs) >= 0).any())
 
 
-def _hits_walkers(mine: Boxes, others: Others, rows: npt.NDArray[np.intp]) -> bool:
-    """Tell whether a pedestrian who walks straight on comes into the ego's way within the forecast."""
+def _hits_others(mine: Boxes, others: Others, rows: npt.NDArray[np.intp], changes_lane: bool) -> bool:
+    """Tell whether a vehicle or prop is hit within the forecast, if everybody keeps his controls."""
     if not len(rows):
         return False
-    walking = forecast_walkers(others.x_m[rows], others.y_m[rows], others.yaw_rad[rows], others.speed_mps[rows])
-    theirs = walker_boxes(walking, half_length_m=others.half_length_m[rows], half_width_m=others.half_width_m[rows])
+    moving = forecast_vehicles(
+        others.x_m[rows],
+        others.y_m[rows],
+        others.yaw_rad[rows],
+        others.speed_mps[rows],
+        steer=others.steer[rows],
+        throttle=others.throttle[rows],
+        brake=others.brake[rows],
+        steps=len(mine.track.x),
+    )
+    theirs = vehicle_boxes(
+        moving,
+        half_length_m=others.half_length_m[rows],
+        half_width_m=others.half_width_m[rows],
+        speed_mps=others.speed_mps[rows],
+        is_near_lane_change=changes_lane,
+    )
     return bool((first_collision(mine, theirs) >= 0).any())
+
+
+def _walkers_hit(mine: Boxes, others: Others, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
+    """Tell which pedestrians, walking straight on, come into the ego's way within the forecast; shape of `rows`."""
+    if not len(rows):
+        return np.zeros(0, np.bool_)
+    walking = forecast_walkers(
+        others.x_m[rows], others.y_m[rows], others.yaw_rad[rows], others.speed_mps[rows], steps=len(mine.track.x)
+    )
+    theirs = walker_boxes(walking, half_length_m=others.half_length_m[rows], half_width_m=others.half_width_m[rows])
+    return np.asarray(first_collision(mine, theirs) >= 0)
 
 
 def curve_speeds(curvature_per_m: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -78,10 +78,6 @@ class PrivilegedRoute:
         dx, dy = window[:, 0] - x, window[:, 1] - y
         return index + int((dx * dx + dy * dy).argmin())
 
-    def remaining_m(self, index: int) -> float:
-        """Return the distance along the route to its end [m], 0 beyond it."""
-        return max(0, self.end_index - index) * POINT_GAP_M
-
     def is_near_lane_change(self, index: int, speed_mps: float) -> bool:
         """Tell whether a lane change lies from 15 m behind to a braking distance (20 m at least) ahead."""
         ahead_m = max(20.0, (speed_mps * 3.6 / 10.0) ** 2 / 2.0 + 10.0)

@@ -18,10 +18,10 @@ from itertools import pairwise
 from typing import Any, TypeAlias
 
 from harness.drive.lanes import Lane, LaneKey, build_lanes, lane_key
-from harness.drive.road_option import LANE_CHANGES, RoadOption, command_of
+from harness.drive.road_option import LANE_CHANGES, RoadOption
 from harness.errors import RouteError
 
-__all__ = ["LANE_CHANGES", "RoadGraph", "RoadOption", "Step", "command_of", "turn_option", "turn_options"]
+__all__ = ["LANE_CHANGES", "RoadGraph", "RoadOption", "Step", "turn_option", "turn_options"]
 
 Frontier: TypeAlias = dict[LaneKey, tuple[float, LaneKey | None]]
 

@@ -18,8 +18,3 @@ class RoadOption(IntEnum):
 
 
 LANE_CHANGES = frozenset({RoadOption.CHANGELANELEFT, RoadOption.CHANGELANERIGHT})
-
-
-def command_of(option: int) -> RoadOption:
-    """Return the command 1 to 6 that a policy sees; negative and unknown numbers mean lane follow."""
-    return RoadOption(option) if 1 <= option <= 6 else RoadOption.LANEFOLLOW

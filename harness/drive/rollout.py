@@ -8,30 +8,30 @@ from __future__ import annotations
 import hashlib
 import struct
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from harness.datatypes.infraction import Infraction, InfractionKind
-from harness.datatypes.result import Failure, RouteOutcome
+from harness.datatypes.result import RouteOutcome
 from harness.datatypes.route import Route
-from harness.drive.agents import PSEUDO_SENSORS, Agent, DriveContext, DrivingAgent, ExpertAgent
+from harness.drive.agent_session import AgentSession
+from harness.drive.agents import DriveContext, DrivingAgent
 from harness.drive.criteria.collision import Contact, Moment, judge
 from harness.drive.criteria.completion import RouteCompletion
 from harness.drive.criteria.lanes import OutsideLanes
 from harness.drive.criteria.limits import Blocked, Deviation, MinimumSpeed, TimeBudget
 from harness.drive.criteria.red_light import RedLight
 from harness.drive.criteria.stop_sign import StopSignTest
-from harness.drive.dense_route import DenseRoute, down_sample, interpolate, to_gps
+from harness.drive.dense_route import interpolate
 from harness.drive.regulations import Light, StopSign, read_lights, read_stop_signs
 from harness.drive.road_graph import RoadGraph
 from harness.drive.scene import HERO_ROLE, Scene, SceneReader
 from harness.drive.ticking import Ticker
 from harness.drive.traffic import plan_traffic, spawn_traffic, traffic_models
-from harness.errors import AgentError, SensorError, SimError
+from harness.errors import RouteError, SimError
 from harness.routes import weather_at
 
 TICK_S = 0.05
@@ -40,8 +40,8 @@ SPAWN_HEIGHT_M = 0.5
 # The client hears of contacts on its own threads; after the last tick they get this long to arrive.
 CONTACT_GRACE_S = 0.2
 PROGRESS_EVERY_S = 0.5
-# Part of the text with which the client gives up on a server.
-CLIENT_TIME_OUT = "while waiting for the simulator"
+# A large town takes real CARLA a minute to load; everything else answers at once or not at all.
+LOAD_TIMEOUT_S, CLIENT_TIMEOUT_S = 120.0, 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +53,7 @@ class DriveRequest:
         traffic_seed: of the background traffic.
         traffic_manager_port: free port for the Traffic Manager.
         config: text passed to the agent's `setup`.
+        is_agent_trusted: the agent is one of ours; its exceptions are bugs and not results.
     """
 
     route: Route
@@ -60,6 +61,7 @@ class DriveRequest:
     traffic_seed: int
     traffic_manager_port: int
     config: str = ""
+    is_agent_trusted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +121,7 @@ def _prepared_world(client: Any, town: str) -> Iterator[Any]:
 
     After a RuntimeError nothing is restored: that is how the client says that the server does not answer.
     """
+    client.set_timeout(LOAD_TIMEOUT_S)
     world = client.get_world()
     before = world.get_settings()
     settings = world.get_settings()
@@ -128,25 +131,15 @@ def _prepared_world(client: Any, town: str) -> Iterator[Any]:
     world.apply_settings(settings)
     before.synchronous_mode = False
     try:
-        yield client.load_world(town, False)
+        world = client.load_world(town, False)
+        client.set_timeout(CLIENT_TIMEOUT_S)
+        yield world
     except RuntimeError:
         raise
     except BaseException:
         client.get_world().apply_settings(before)
         raise
     client.get_world().apply_settings(before)
-
-
-@dataclass
-class _State:
-    """What a drive gathers on its way."""
-
-    contacts: list[Contact] = field(default_factory=list)
-    moments: dict[int, Moment] = field(default_factory=dict)
-    digest: Any = field(default_factory=hashlib.sha256)
-    ticks: int = 0
-    failure: Failure = Failure.NONE
-    failure_detail: str = ""
 
 
 class _Drive:
@@ -163,12 +156,16 @@ class _Drive:
         self._client = client
         self._world = world
         self._request = request
-        self._make_agent = make_agent
+        self._agent = AgentSession(make_agent, request.config, is_trusted=request.is_agent_trusted)
         self._on_progress = on_progress
         self._map = world.get_map()
         self._route = interpolate(request.route.keypoints, RoadGraph(self._map))
         self._ticker = Ticker(world)
-        self._state = _State()
+        self._contacts: list[Contact] = []
+        self._moments: dict[int, Moment] = {}
+        self._digest = hashlib.sha256()
+        self._ticks = 0
+        self._weather_percent = 0
         self._spawned: list[Any] = []
         self._contact_sensor: Any = None
 
@@ -176,10 +173,8 @@ class _Drive:
         started_s = time.monotonic()
         try:
             self._set_up()
-            agent = self._start_agent()
-            last = self._tick_until_the_end(agent) if agent is not None else self._read()
-            if agent is not None:
-                self._stop_agent(agent)
+            last = self._tick_until_the_end() if self._agent.start(self._context()) else self._read()
+            self._agent.stop()
             time.sleep(CONTACT_GRACE_S)
             report = self._report(last, time.monotonic() - started_s)
         except RuntimeError:
@@ -194,9 +189,7 @@ class _Drive:
     # --- before the first tick ---------------------------------------------------------------------------------------
 
     def _set_up(self) -> None:
-        import carla
-
-        self._world.set_weather(carla.WeatherParameters(**weather_at(self._request.route, 0.0)))
+        self._set_weather(weather_at(self._request.route, 0.0))
         self._hero = self._spawn_hero()
         plan = plan_traffic(
             self._route, self._map.get_spawn_points(), traffic_models(self._world), self._request.traffic_seed
@@ -234,7 +227,9 @@ class _Drive:
         pose.location.z += SPAWN_HEIGHT_M
         hero = self._world.try_spawn_actor(blueprint, pose)
         if hero is None:
-            raise SimError(f"the hero cannot be spawned at the start of route {self._request.route.route_id}")
+            raise RouteError(
+                f"the hero cannot be spawned at the start of route {self._request.route.route_id}, expected free road"
+            )
         self._spawned.append(hero)
         return hero
 
@@ -243,7 +238,7 @@ class _Drive:
 
         blueprint = self._world.get_blueprint_library().find("sensor.other.collision")
         self._contact_sensor = self._world.spawn_actor(blueprint, carla.Transform(), attach_to=self._hero)
-        contacts = self._state.contacts
+        contacts = self._contacts
         self._contact_sensor.listen(
             lambda event: contacts.append(Contact(event.frame, event.other_actor.id, event.other_actor.type_id))
         )
@@ -259,78 +254,59 @@ class _Drive:
         self._blocked = Blocked()
         self._budget = TimeBudget(self._route)
 
-    def _start_agent(self) -> DrivingAgent | None:
-        """Return the agent, ready to drive; None after an exception, which becomes the route's failure."""
-        try:
-            agent = self._make_agent()
-            if isinstance(agent, Agent):
-                agent.attach(
-                    DriveContext(
-                        hero=self._hero,
-                        world=self._world,
-                        carla_map=self._map,
-                        route=self._route,
-                        lights=self._lights,
-                        stop_signs=self._signs,
-                    )
-                )
-            agent.setup(self._request.config)
-            self._pseudo_sensors = _accepted_sensors(agent.sensors())
-            if callable(set_plan := getattr(agent, "set_global_plan", None)):
-                sparse = down_sample(self._route)
-                set_plan(to_gps(self._route, self._map, sparse), self._route.plan(sparse))
-            return agent
-        except SensorError as error:
-            self._note_failure(Failure.AGENT_SENSORS, error)
-        except (Exception, SystemExit) as error:
-            self._note_failure(Failure.AGENT_SETUP, error)
-        return None
+    def _context(self) -> DriveContext:
+        return DriveContext(
+            hero=self._hero,
+            world=self._world,
+            carla_map=self._map,
+            route=self._route,
+            lights=self._lights,
+            stop_signs=self._signs,
+        )
 
     # --- ticking -----------------------------------------------------------------------------------------------------
 
-    def _tick_until_the_end(self, agent: DrivingAgent) -> Scene:
+    def _tick_until_the_end(self) -> Scene:
         shown_s = time.monotonic()
         while True:
             scene = self._read()
             time_s = scene.time_s - self._start_time_s
             if self._judge(scene, time_s):
                 return scene
-            try:
-                self._hero.apply_control(self._control(agent, scene, time_s))
-            except (Exception, SystemExit) as error:
-                self._note_failure(Failure.AGENT_CRASHED, error)
+            control = self._agent.control(scene, time_s, self._map)
+            if control is None:
                 return scene
+            self._hero.apply_control(control)
+            self._follow_weather()
             self._ticker.tick()
-            self._state.ticks += 1
+            self._ticks += 1
             if time.monotonic() - shown_s >= PROGRESS_EVERY_S:
                 shown_s = time.monotonic()
                 self._on_progress(Progress(percent=self._completion.percent, sim_s=time_s))
 
-    def _read(self) -> Scene:
-        return self._reader.read(self._world.get_snapshot())
+    def _follow_weather(self) -> None:
+        """Set the weather of this share of the route, in steps of one percent."""
+        percent = int(self._completion.percent)
+        if percent != self._weather_percent:
+            self._weather_percent = percent
+            weather = weather_at(self._request.route, float(percent))
+            if weather != self._weather:
+                self._set_weather(weather)
 
-    def _control(self, agent: DrivingAgent, scene: Scene, time_s: float) -> Any:
+    def _set_weather(self, weather: dict[str, float]) -> None:
         import carla
 
-        if isinstance(agent, ExpertAgent):
-            return agent.drive(scene)
-        data: dict[str, tuple[int, Any]] = {}
-        for name, kind in self._pseudo_sensors.items():
-            if kind == "sensor.speedometer":
-                data[name] = (scene.frame, {"speed": scene.ego.along_mps})
-            else:
-                data[name] = (scene.frame, {"opendrive": self._map.to_opendrive()})
-        control = agent.run_step(data, time_s)
-        if not isinstance(control, carla.VehicleControl):
-            raise AgentError(f"run_step returned {type(control).__name__}, expected carla.VehicleControl")
-        control.manual_gear_shift = False
-        return control
+        self._weather = weather
+        self._world.set_weather(carla.WeatherParameters(**weather))
+
+    def _read(self) -> Scene:
+        return self._reader.read(self._world.get_snapshot())
 
     def _judge(self, scene: Scene, time_s: float) -> bool:
         """Show the tick to every criterion; True when the route is over."""
         ego = scene.ego
-        self._state.moments[scene.frame] = Moment(time_s, ego)
-        self._state.digest.update(struct.pack("<5d", ego.x_m, ego.y_m, ego.z_m, ego.yaw_rad, ego.speed_mps))
+        self._moments[scene.frame] = Moment(time_s, ego)
+        self._digest.update(struct.pack("<5d", ego.x_m, ego.y_m, ego.z_m, ego.yaw_rad, ego.speed_mps))
         self._completion.update(ego)
         for criterion in (
             self._lanes,
@@ -345,23 +321,7 @@ class _Drive:
         ended = self._deviation.infractions or self._blocked.infractions or self._budget.infractions
         return self._completion.has_arrived or bool(ended)
 
-    def _note_failure(self, failure: Failure, error: BaseException) -> None:
-        """Keep what an agent did wrong; a time-out of the client is the simulator's fault, whoever was calling."""
-        if isinstance(error, RuntimeError) and CLIENT_TIME_OUT in str(error):
-            raise error
-        self._state.failure = failure
-        self._state.failure_detail = f"{type(error).__name__}: {error}"
-        traceback.print_exception(error)
-
     # --- afterwards --------------------------------------------------------------------------------------------------
-
-    def _stop_agent(self, agent: DrivingAgent) -> None:
-        try:
-            if callable(destroy := getattr(agent, "destroy", None)):
-                destroy()
-        except (Exception, SystemExit) as error:
-            # The drive is over and judged; what an agent does on its way out cannot change it.
-            traceback.print_exception(error)
 
     def _report(self, last: Scene, wall_s: float) -> DriveReport:
         time_s = last.time_s - self._start_time_s
@@ -371,23 +331,23 @@ class _Drive:
             route_length_m=self._route.length_m,
             completion_percent=self._completion.percent,
             infractions=tuple(self._infractions()),
-            failure=self._state.failure,
-            duration_sim_s=round(self._state.ticks * TICK_S, 3),
+            failure=self._agent.failure,
+            duration_sim_s=round(self._ticks * TICK_S, 3),
             duration_wall_s=wall_s,
         )
         types = Counter(scenario.type for scenario in self._request.route.scenarios)
         return DriveReport(
             outcome=outcome,
-            failure_detail=self._state.failure_detail,
+            failure_detail=self._agent.failure_detail,
             not_built_scenarios=dict(sorted(types.items())),
-            ticks=self._state.ticks,
+            ticks=self._ticks,
             traffic_vehicles=self._traffic_vehicles,
-            trajectory_sha256=self._state.digest.hexdigest(),
+            trajectory_sha256=self._digest.hexdigest(),
         )
 
     def _infractions(self) -> list[Infraction]:
         """Return all infractions in the order in which the official evaluator lists its criteria."""
-        found = judge(self._state.contacts, self._state.moments)
+        found = judge(self._contacts, self._moments)
         for criterion in (self._lanes, self._red_light, self._stop_sign, self._deviation, self._blocked):
             found += criterion.infractions
         found += self._min_speed.infractions + self._budget.infractions
@@ -404,23 +364,3 @@ class _Drive:
             self._contact_sensor.destroy()
         batch = [carla.command.DestroyActor(actor.id) for actor in reversed(self._spawned)]
         self._client.apply_batch_sync(batch, False)
-
-
-def _accepted_sensors(wanted: list[dict[str, Any]]) -> dict[str, str]:
-    """Return sensor id -> type of the sensors an agent asks for.
-
-    Raises:
-        SensorError: one is not among those that this version has.
-    """
-    accepted = {}
-    for sensor in wanted:
-        kind = str(sensor.get("type", ""))
-        if kind not in PSEUDO_SENSORS:
-            raise SensorError(
-                f"the agent asks for {kind or 'a sensor without type'}, this version has {', '.join(PSEUDO_SENSORS)}"
-            )
-        accepted[str(sensor.get("id", kind))] = kind
-    return accepted
-
-
-__all__ = ["DenseRoute", "DriveReport", "DriveRequest", "Progress", "drive_route"]

@@ -37,9 +37,41 @@ class PortBlock:
         """Port on which the client's Traffic Manager listens."""
         return self.first + 5
 
+    def traffic_manager_of(self, drive: int) -> int:
+        """Return one of the ports behind the first two, another one for each of eight drives in a row.
+
+        A server keeps a Traffic Manager registered after its process has ended, and the next one on that port waits
+        for it.
+        """
+        return self.first + 2 + drive % (BLOCK_SIZE - 2)
+
     def release(self) -> None:
         """Let others have the block."""
         self._lock.close()
+
+
+def lock_server(host: str, port: int) -> IO[str]:
+    """Become the one who drives in a server that is already running; closing what is returned gives it up.
+
+    Raises:
+        JobError: another process of this user on this machine drives there.
+    """
+    lock = (_lock_folder() / f"server_{host}_{port}.lock").open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise JobError(
+            f"another process drives in the server at {host}:{port}, expected one at a time",
+            hint="wait for it, or use another server",
+        ) from None
+    return lock
+
+
+def _lock_folder() -> Path:
+    folder = Path(tempfile.gettempdir()) / f"carla-harness-ports-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
 
 
 def take_port_block(host: str = "127.0.0.1") -> PortBlock:
@@ -48,8 +80,7 @@ def take_port_block(host: str = "127.0.0.1") -> PortBlock:
     Raises:
         JobError: every block is taken.
     """
-    folder = Path(tempfile.gettempdir()) / f"carla-harness-ports-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
+    folder = _lock_folder()
     for first in range(FIRST_PORT, LAST_PORT, BLOCK_SIZE):
         lock = (folder / f"{first}.lock").open("a")
         try:

@@ -19,7 +19,7 @@ def publish_text(path: Path, text: str) -> None:
     """Write a text file (UTF-8) atomically and durably. The folder must exist.
 
     Raises:
-        OSError: disk full, folder missing and so on; the target is as it was.
+        OSError: disk full, folder missing and so on, with the target as its file; the target is as it was.
     """
     scratch = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
@@ -28,9 +28,12 @@ def publish_text(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         scratch.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        # Of write and fsync it would name no file at all.
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         scratch.unlink(missing_ok=True)
-    _sync_folder(path.parent)
 
 
 def publish_json(path: Path, data: Any) -> None:
@@ -56,18 +59,24 @@ def read_json(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise HarnessError(f"cannot read {path}: {error.strerror or error}") from error
+        raise HarnessError(f"cannot read {path}: {error.strerror or error}", hint=f"ls -l {path}") from error
     except UnicodeDecodeError as error:
-        raise HarnessError(f"cannot read {path}: found a byte that is not UTF-8 at offset {error.start}") from error
+        raise HarnessError(
+            f"cannot read {path}: found a byte that is not UTF-8 at offset {error.start}", hint=f"file {path}"
+        ) from error
     if not text.strip():
-        raise HarnessError(f"file {path} is empty, expected JSON")
+        raise HarnessError(f"file {path} is empty, expected JSON", hint=f"ls -l {path}")
     try:
         return json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno} column {error.colno}"
-        raise HarnessError(f"file {path} is not complete JSON: {error.msg.lower()} ({place})") from error
+        raise HarnessError(
+            f"file {path} is not complete JSON: {error.msg.lower()} ({place})", hint=f"python3 -m json.tool {path}"
+        ) from error
+    except RecursionError as error:
+        raise HarnessError(f"file {path} is nested too deeply, expected a few levels", hint=f"ls -l {path}") from error
     except ValueError as error:
-        raise HarnessError(f"file {path} {error}") from error
+        raise HarnessError(f"file {path} {error}", hint=f"python3 -m json.tool {path}") from error
 
 
 def _refuse_constant(name: str) -> float:

@@ -7,8 +7,9 @@
         run                 link to the folder of the first seed                     (folders of the other seeds)
         <route>/attempt_<n>/unit.json, drive.log, result.json
 
-A unit is done when one of its attempts has a `result.json`, which appears in one rename. Nothing else is state: any
-process may be killed at any line, and the same command does what is missing.
+A unit is done when one of its attempts has a sound `result.json`, which appears in one rename; one that was damaged
+later stays where it is and counts for nothing. Nothing else is state: any process may be killed at any line, and the
+same command does what is missing.
 """
 
 from __future__ import annotations
@@ -22,15 +23,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, get_type_hints
 
 import tomli_w
 
 from harness.datatypes.unit import Unit
 from harness.errors import ConfigError, HarnessError
-from harness.jobs.publish import publish_text
+from harness.jobs.publish import publish_text, read_json
+from harness.metrics.summary import result_problem
 
 _TIME_FORMAT = "%Y-%m-%d_%H-%M-%S"
+_UNIT_TYPES = get_type_hints(Unit)
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Attempt:
 
     @property
     def result(self) -> Path:
-        """The result; its existence means done."""
+        """The result; if it is sound, the unit is done."""
         return self.folder / "result.json"
 
     @property
@@ -85,7 +88,7 @@ class RunFolder:
         """
         try:
             content = tomllib.loads(self.run_file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise HarnessError(f"cannot read {self.run_file}: {error}", hint="NEW=1 starts a new run") from error
         if not isinstance(content.get("config"), dict):
             raise HarnessError(f"cannot read {self.run_file}: found no [config]", hint="NEW=1 starts a new run")
@@ -99,8 +102,8 @@ class RunFolder:
         """
         try:
             lines = self.manifest.read_text(encoding="utf-8").splitlines()
-            return [Unit(**json.loads(line)) for line in lines]
-        except (OSError, ValueError, TypeError) as error:
+            return [_unit(json.loads(line)) for line in lines]
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise HarnessError(f"cannot read {self.manifest}: {error}", hint="NEW=1 starts a new run") from error
 
     def write_manifest(self, units: Sequence[Unit]) -> None:
@@ -122,12 +125,20 @@ class RunFolder:
 
     def attempts(self, unit: Unit) -> list[Attempt]:
         """Return the attempts of a unit so far, first one first."""
-        folders = [entry for entry in self.unit_folder(unit).glob("attempt_*") if entry.name[8:].isdigit()]
+        folders = [entry for entry in self.unit_folder(unit).glob("attempt_*") if _is_number(entry.name[8:])]
         return sorted((Attempt(folder) for folder in folders), key=lambda attempt: attempt.number)
 
     def result_of(self, unit: Unit) -> Path | None:
-        """Return the result file of a unit, None while it has none."""
-        return next((attempt.result for attempt in self.attempts(unit) if attempt.result.is_file()), None)
+        """Return the first sound result file of a unit, None while it has none."""
+        return next((file for file in self._result_files(unit) if _defect(file) is None), None)
+
+    def damaged(self, units: Sequence[Unit]) -> list[tuple[Unit, Path, str]]:
+        """Return the result files that count for nothing, each with what is wrong; of the units without a sound one."""
+        files = [(unit, file) for unit in self.missing(units) for file in self._result_files(unit)]
+        return [(unit, file, why) for unit, file in files if (why := _defect(file)) is not None]
+
+    def _result_files(self, unit: Unit) -> list[Path]:
+        return [attempt.result for attempt in self.attempts(unit) if attempt.result.is_file()]
 
     def next_attempt(self, unit: Unit) -> Attempt:
         """Make the folder of the next attempt, with the unit in it."""
@@ -138,7 +149,7 @@ class RunFolder:
         return attempt
 
     def missing(self, units: Sequence[Unit]) -> list[Unit]:
-        """Return the units without a result."""
+        """Return the units without a sound result."""
         return [unit for unit in units if self.result_of(unit) is None]
 
     def lock(self) -> None:
@@ -165,6 +176,29 @@ class RunFolder:
             self._lock = None
 
 
+def _unit(content: Any) -> Unit:
+    """Make a unit of one line of a manifest; TypeError or ValueError if a field is missing or of the wrong kind."""
+    unit = Unit(**content)
+    for name, kind in _UNIT_TYPES.items():
+        if type(value := getattr(unit, name)) is not kind:
+            raise TypeError(f"field {name}: found {str(value)[:60]!r}, expected {kind.__name__}")
+    for name in (unit.suite, unit.route):
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
+            raise ValueError(f"found the name {name[:60]!r}, expected letters, digits, '.', '_' and '-'")
+    return unit
+
+
+def _defect(result: Path) -> str | None:
+    try:
+        return result_problem(read_json(result))
+    except HarnessError as error:
+        return error.message.removeprefix(f"file {result} ").removeprefix(f"cannot read {result}: ")
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
+
+
 def agent_folder_name(agent: str) -> str:
     """Return what stands for an agent in paths: its name, or file stem and class."""
     path, _, class_name = agent.partition(":")
@@ -181,7 +215,11 @@ def create_run(outputs: Path, config: dict[str, Any], facts: dict[str, Any], uni
 
     Returns:
         The run, locked by this process.
+
+    Raises:
+        HarnessError: something that is not ours has the name of a folder or of the link `latest`; nothing is made then.
     """
+    _check_latest(outputs)
     seeds = list(dict.fromkeys(unit.seed for unit in units))
     base = _evaluation_folder(outputs, config["agent"])
     first, *others = _claim_time([base / f"{config['bench']}_seed{seed}" for seed in seeds])
@@ -196,12 +234,14 @@ def create_run(outputs: Path, config: dict[str, Any], facts: dict[str, Any], uni
 
 def _claim_time(seed_folders: Sequence[Path]) -> list[Path]:
     """Make a new folder, named after the time, in each of the folders."""
+    for folder in seed_folders:
+        _make_folder(folder)
     stamp = datetime.now().strftime(_TIME_FORMAT)
     for suffix in ("", *(f"_{number}" for number in range(2, 1000))):
         made: list[Path] = []
         try:
             for folder in seed_folders:
-                (folder / f"{stamp}{suffix}").mkdir(parents=True)
+                (folder / f"{stamp}{suffix}").mkdir()
                 made.append(folder / f"{stamp}{suffix}")
         except FileExistsError:
             # Another run that began in this second has one of these seeds.
@@ -210,6 +250,16 @@ def _claim_time(seed_folders: Sequence[Path]) -> list[Path]:
             continue
         return made
     raise HarnessError(f"a thousand runs began at {stamp} in {seed_folders[0]}, expected fewer")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise HarnessError(
+            f"cannot make {folder}: found {error.filename}, a file or a broken link, expected a folder or nothing",
+            hint=f"ls -ld {error.filename}",
+        ) from None
 
 
 def _evaluation_folder(outputs: Path, agent: str) -> Path:
@@ -222,7 +272,7 @@ def find_run(outputs: Path, config: dict[str, Any]) -> RunFolder | None:
     for candidate in sorted(folder.glob("*/run.toml"), reverse=True, key=_age_key):
         try:
             found = tomllib.loads(candidate.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             # Not a run that this command could continue; `harness list` names such files.
             continue
         found_config = found.get("config")
@@ -239,14 +289,14 @@ def differences(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     """
     keys = [key for key in found.keys() | wanted.keys() if key != "inputs" and found.get(key) != wanted.get(key)]
     old, new = found.get("inputs", {}), wanted.get("inputs", {})
-    if any(old[name] != new[name] for name in old.keys() & new.keys()):
+    if not isinstance(old, dict) or any(old[name] != new[name] for name in old.keys() & new.keys()):
         keys.append("inputs")
     return sorted(keys)
 
 
 def _age_key(run_file: Path) -> tuple[str, int]:
     stamp, number = run_file.parent.name[:19], run_file.parent.name[20:]
-    return stamp, int(number) if number.isdigit() else 1
+    return stamp, int(number) if _is_number(number) else 1
 
 
 def open_run(folder: Path) -> RunFolder:
@@ -268,11 +318,27 @@ def all_runs(outputs: Path) -> Iterator[RunFolder]:
 
 
 def point_latest(outputs: Path, run: RunFolder) -> Path:
-    """Let ``outputs/evaluation/latest`` point to a run, in one rename; return the link."""
-    link = outputs / "evaluation" / "latest"
-    link.parent.mkdir(parents=True, exist_ok=True)
+    """Let ``outputs/evaluation/latest`` point to a run, in one rename; return the link.
+
+    Raises:
+        HarnessError: there is a file or folder of that name.
+    """
+    link = _check_latest(outputs)
+    _make_folder(link.parent)
     scratch = link.with_name(f".latest.{os.getpid()}")
     scratch.unlink(missing_ok=True)
-    scratch.symlink_to(os.path.relpath(run.folder.resolve(), link.parent.resolve()))
-    scratch.replace(link)
+    try:
+        scratch.symlink_to(os.path.relpath(run.folder.resolve(), link.parent.resolve()))
+        scratch.replace(link)
+    finally:
+        scratch.unlink(missing_ok=True)
+    return link
+
+
+def _check_latest(outputs: Path) -> Path:
+    """Return the place of the link, unless something that is no link is there."""
+    link = outputs / "evaluation" / "latest"
+    if os.path.lexists(link) and not link.is_symlink():
+        kind = "folder" if link.is_dir() else "file"
+        raise HarnessError(f"{link} is a {kind}, expected the link to the newest run", hint=f"mv {link} {link}.old")
     return link

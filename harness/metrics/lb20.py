@@ -14,8 +14,6 @@ from harness.datatypes.infraction import Infraction, InfractionKind
 from harness.datatypes.result import Failure, RouteOutcome
 from harness.datatypes.route import Point
 
-RULE_VERSION: Final = "lb20"
-
 #: Factor per infraction of a kind that costs a fixed amount.
 COEFFICIENTS: Final[Mapping[InfractionKind, float]] = {
     InfractionKind.COLLISION_PEDESTRIAN: 0.5,

@@ -17,6 +17,9 @@ from harness.metrics import lb20
 
 Record = Mapping[str, Any]
 
+# Beyond any score, metre or second; larger numbers, infinity included, are damage.
+_LARGEST = 1e12
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
@@ -105,7 +108,7 @@ def summarize(records: Mapping[tuple[str, int], Record], routes: Sequence[str], 
     if unexpected:
         route, seed = unexpected[0]
         raise HarnessError(f"found a record of route {route!r} seed {seed}, expected only the routes of the run")
-    rows = tuple(_row(route, seed, records[route, seed]) for route, seed in keys if (route, seed) in records)
+    rows = tuple(_read_row(route, seed, records[route, seed]) for route, seed in keys if (route, seed) in records)
     by_seed = tuple(_seed_means(seed, rows, len(routes)) for seed in seeds)
     return Summary(
         expected=len(keys),
@@ -120,23 +123,72 @@ def summarize(records: Mapping[tuple[str, int], Record], routes: Sequence[str], 
     )
 
 
-def _row(route: str, seed: int, record: Record) -> RouteRow:
+def result_problem(content: Any) -> str | None:
+    """Return why the content of a result file cannot go on a scoreboard, None if it can.
+
+    Our own section ``harness`` may be absent: files of other programs have none.
+    """
+    match content:
+        case {"_checkpoint": {"records": [dict() as record, *_]}}:
+            pass
+        case _:
+            return "holds no record"
     try:
-        return RouteRow(
-            route=route,
-            seed=seed,
-            status=record["status"],
-            is_crashed=lb20.is_crash(record["status"]),
-            scores=Scores(
-                driving_score=float(record["scores"]["score_composed"]),
-                route_completion=float(record["scores"]["score_route"]),
-                infraction_penalty=float(record["scores"]["score_penalty"]),
-            ),
-            infractions={kind.value: len(record["infractions"][kind.value]) for kind in InfractionKind},
-            length_m=record["meta"]["route_length"],
-            duration_sim_s=record["meta"]["duration_game"],
-            duration_wall_s=record["meta"]["duration_system"],
-        )
+        _row("", 0, record)
+        _check_own_section(content.get("harness", {}))
+    except (KeyError, TypeError, ValueError) as error:
+        return f"holds no usable {error}"
+    return None
+
+
+def _check_own_section(section: Mapping[str, Any]) -> None:
+    for key in ("scenarios_not_built", "wall"):
+        _check_type(_check_type(section, dict, "section harness").get(key, {}), dict, key)
+    for kind, count in section.get("scenarios_not_built", {}).items():
+        _check_type(count, int, f"count of {kind}")
+    _number(section.get("wall", {}), "simulated_per_wall", 0.0)
+
+
+def _row(route: str, seed: int, record: Record) -> RouteRow:
+    """Raises KeyError, TypeError or ValueError with the name of what is missing or not of its kind."""
+    scores, meta = _check_type(record["scores"], dict, "scores"), _check_type(record["meta"], dict, "meta")
+    infractions = _check_type(record["infractions"], dict, "infractions")
+    status = _check_type(record["status"], str, "status")
+    return RouteRow(
+        route=route,
+        seed=seed,
+        status=status,
+        is_crashed=lb20.is_crash(status),
+        scores=Scores(
+            driving_score=_number(scores, "score_composed"),
+            route_completion=_number(scores, "score_route"),
+            infraction_penalty=_number(scores, "score_penalty"),
+        ),
+        infractions={
+            kind.value: len(_check_type(infractions[kind.value], list, kind.value)) for kind in InfractionKind
+        },
+        length_m=_number(meta, "route_length"),
+        duration_sim_s=_number(meta, "duration_game"),
+        duration_wall_s=_number(meta, "duration_system"),
+    )
+
+
+def _check_type(value: Any, kind: type, name: str) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError(f"{name}, found {str(value)[:60]!r}")
+    return value
+
+
+def _number(values: Mapping[str, Any], name: str, default: float | None = None) -> float:
+    value = values[name] if default is None else values.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
+        raise ValueError(f"{name}, found {str(value)[:60]!r}")
+    return float(value)
+
+
+def _read_row(route: str, seed: int, record: Record) -> RouteRow:
+    try:
+        return _row(route, seed, record)
     except (KeyError, TypeError, ValueError) as error:
         raise HarnessError(f"record of route {route!r} seed {seed}: found no usable {error}, expected one") from error
 

@@ -16,7 +16,7 @@ from harness.sim.wire.messages import (
 )
 from harness.sim.wire.stream import encode_token
 from harness.sim.world.actors import ActorInfo
-from harness.sim.world.blueprints import LIBRARY, STRING
+from harness.sim.world.blueprints import LIBRARY, AttributeType
 
 _LEVEL = Rotation(0.0, 0.0, 0.0)
 
@@ -64,7 +64,8 @@ def actor_message(info: ActorInfo, stream_port: int) -> Actor:
             uid=_uid(info.type_id),
             type_id=info.type_id,
             attributes=[
-                ActorAttributeValue(key, types.get(key, STRING), value) for key, value in info.attributes.items()
+                ActorAttributeValue(key, types.get(key, AttributeType.STRING), value)
+                for key, value in info.attributes.items()
             ],
         ),
         bounding_box=bounding_box(info),

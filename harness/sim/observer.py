@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.sim.wire.messages import ActorState, LightState
+from harness.sim.wire.messages import ActorState
 from harness.sim.wire.schema import OBSERVER_RECORD
+from harness.sim.world.traffic_lights import LightState
 from harness.sim.world.world import FIRST_SIGNAL_ROW, World
 
 

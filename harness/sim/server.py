@@ -43,8 +43,6 @@ _ARRIVAL = frozenset({"observer", "query_lights_state"})
 _ARRIVAL_LIMIT_S = 0.25
 # From the last of these calls until it waits for the change; a change that it misses costs it 50 ms.
 _ARRIVED_S = 0.003
-# Calls are logged once each; a client that makes names up must not fill the log.
-_MOST_LOGGED_CALLS = 200
 _INTERNAL_ERROR = "internal error of the simulator; its log has the traceback"
 
 
@@ -164,11 +162,18 @@ class SimulatorServer:
         self._subscribers: dict[int, list[_Subscription]] = {}
         self._is_dirty = False
         self._awaited: set[str] = set()
-        self._complaints: set[tuple[str, bool]] = set()
         self.simulation: Simulation
 
+    def prepare(self, stream_port: int) -> None:
+        """Build the simulation; before the loop runs, so that signals still end a process that reads a large town.
+
+        Raises:
+            SimError: the town cannot be read.
+        """
+        self.simulation = self._make_simulation(stream_port)
+
     async def serve(self, host: str, rpc_port: int, stream_port: int, on_ready: Callable[[int], None]) -> None:
-        """Serve until cancelled.
+        """Serve until cancelled; `prepare` comes first.
 
         Args:
             on_ready: called with the RPC port once both ports accept connections.
@@ -177,7 +182,6 @@ class SimulatorServer:
             SimError: a port is taken.
         """
         loop = asyncio.get_running_loop()
-        self.simulation = self._make_simulation(stream_port)
         rpc = await _listen(loop, lambda: _RpcConnection(self), host, rpc_port)
         stream = await _listen(loop, lambda: _Subscription(self), host, stream_port)
         async with rpc, stream:
@@ -195,7 +199,9 @@ class SimulatorServer:
                 try:
                     self.simulation.tick(now_s - last_s)
                 except Exception:
-                    self._log_once("the tick in asynchronous mode", "failed inside the simulator", with_traceback=True)
+                    self.simulation.complaints.log_once(
+                        "the tick in asynchronous mode", "failed inside the simulator", with_traceback=True
+                    )
                 self._deliver()
             last_s = now_s
 
@@ -205,7 +211,7 @@ class SimulatorServer:
         """Carry out a request and return the bytes of its response; None for calls that expect none."""
         method = self.simulation.schema.methods.get(request.method)
         if method is None:
-            self._log_once(f"call {request.method[:80]}", "is not built in this simulator")
+            self.simulation.complaints.log_once(f"call {request.method[:80]}", "is not built in this simulator")
             answer = encode_call_error(request.message_id, f"unknown method: {request.method[:80]}")
         else:
             self._is_dirty = self._is_dirty or request.method not in ("version", "get_episode_info")
@@ -224,23 +230,17 @@ class SimulatorServer:
             wrapped = success(result, is_void=method.is_void) if method.is_wrapped else result
             return encode_response(request.message_id, wrapped)
         except WireError as error:
-            self._log_once(f"call {request.method}", f"was refused: {error.message}")
+            self.simulation.complaints.log_once(f"call {request.method}", f"was refused: {error.message}")
             return encode_call_error(request.message_id, error.message)
         except SimError as error:
             return encode_response(request.message_id, failure(error.message, is_void=method.is_void))
         except Exception:
-            self._log_once(f"call {request.method}", "failed inside the simulator", with_traceback=True)
+            self.simulation.complaints.log_once(
+                f"call {request.method}", "failed inside the simulator", with_traceback=True
+            )
             if not method.is_wrapped:
                 return encode_call_error(request.message_id, _INTERNAL_ERROR)
             return encode_response(request.message_id, failure(_INTERNAL_ERROR, is_void=method.is_void))
-
-    def _log_once(self, subject: str, what: str, *, with_traceback: bool = False) -> None:
-        """Log a complaint; of each kind only the first."""
-        if (subject, with_traceback) in self._complaints:
-            return
-        if with_traceback or len(self._complaints) < _MOST_LOGGED_CALLS:
-            self._complaints.add((subject, with_traceback))
-            log.warning("%s %s (said once)", subject, what, exc_info=with_traceback)
 
     # --- change of episode -------------------------------------------------------------------------------------------
 
@@ -353,4 +353,5 @@ def run_server(
         with contextlib.suppress(asyncio.CancelledError):
             await serving
 
+    server.prepare(stream_port)
     asyncio.run(main())

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from harness.errors import SimError
+from harness.sim.complaints import Complaints
 from harness.sim.describe import actor_message
 from harness.sim.observer import observe
 from harness.sim.wire.messages import EpisodeSettings, Vector3D
@@ -71,6 +72,7 @@ class Simulation:
         settings: of the episode, in the client's layout.
         traffic_managers: port -> address that a client registered.
         outbox: messages to stream, oldest first; the server empties it.
+        complaints: what was said to the log, kept over resets.
         prepared_town: of the episode that a client has asked for and that has not begun, or None.
     """
 
@@ -83,6 +85,7 @@ class Simulation:
         self._wall_clock_s = wall_clock_s
         self._first_town_name = town_name
         self.outbox: list[StreamMessage] = []
+        self.complaints = Complaints()
         self.reset()
 
     def reset(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +40,19 @@ def catalogue(outputs: Path) -> dict[str, Any]:
 
 
 def _describe(folder: Path) -> dict[str, Any]:
+    """Describe one run; one that is damaged must not hide the others."""
     run = RunFolder(folder)
     try:
         config, units = run.read_config()["config"], run.units()
+        missing = len(run.missing(units))
+        described = {key: config.get(key) for key in ("agent", "bench", "seeds")}
+        json.dumps(described, allow_nan=False)  # TOML knows dates and infinity, JSON does not
     except HarnessError as error:
         return {"run": str(folder), "state": f"unreadable: {error.message}"}
-    missing = len(run.missing(units))
+    except (OSError, TypeError, ValueError) as error:
+        return {"run": str(folder), "state": f"unreadable: {error}"}
     return {
         "run": str(folder),
-        **{key: config.get(key) for key in ("agent", "bench", "seeds")},
+        **described,
         "state": "complete" if not missing else f"{len(units) - missing} of {len(units)} drives",
     }

@@ -57,9 +57,9 @@ class Address:
     host: str
     port: int
 
-    def answers(self) -> bool:
-        """Tell whether a CARLA server is there now."""
-        return probe_version(self.host, self.port, ANSWER_LIMIT_S) is not None
+    def version(self) -> str | None:
+        """Return the version of the CARLA server that is there now, None if there is none."""
+        return probe_version(self.host, self.port, ANSWER_LIMIT_S)
 
 
 @dataclass
@@ -79,6 +79,7 @@ class Crew:
     maps: list[Path]
     reporter: Reporter
     failures: list[tuple[Unit, str]] = field(default_factory=list)
+    _drives: int = 0
 
     def work(self) -> bool:
         """Drive all units; True if the user interrupted it. No process is left either way."""
@@ -140,15 +141,16 @@ class Crew:
             except SimError as error:
                 reason = error.message
             if attempt.result.is_file():
-                record = read_json(attempt.result)["_checkpoint"]["records"][0]
-                self.reporter.unit_finished(number, unit, record, "")
+                content = read_json(attempt.result)
+                detail = _one_line(content["harness"]["failure_detail"])
+                self.reporter.unit_finished(number, unit, content["_checkpoint"]["records"][0], detail)
                 return
             if self._stop.is_set() or reason.startswith(_NOT_RETRIED):
                 break
             if simulator is not None:
                 # Whatever went wrong, a fresh simulator is the cheapest way to be sure of it.
                 simulator.stop()
-            elif self.endpoint is not None and not self.endpoint.answers():
+            elif self.endpoint is not None and self.endpoint.version() is None:
                 reason = f"no CARLA server answers at {self.endpoint.host}:{self.endpoint.port} any more"
                 self._stop.set()
                 break
@@ -176,10 +178,12 @@ class Crew:
 
     def _job_command(self, attempt: Attempt, block: PortBlock, progress_fd: int) -> list[str]:
         address = self.endpoint or Address("127.0.0.1", block.rpc)
+        self._drives += 1
+        traffic_manager_port = block.traffic_manager_of(self._drives) if self.endpoint else block.traffic_manager
         return harness_command(
             *("drive-unit", "--unit", str(attempt.unit_file), "--result", str(attempt.result)),
             *("--host", address.host, "--port", str(address.port)),
-            *("--traffic-manager-port", str(block.traffic_manager)),
+            *("--traffic-manager-port", str(traffic_manager_port)),
             *("--label", "CARLA" if self.endpoint else "embedded"),
             *("--progress-fd", str(progress_fd), "--parent", str(os.getpid())),
         )
@@ -195,9 +199,9 @@ class Crew:
                     return ""
                 heard_s = time.monotonic()
                 *lines, buffer = (buffer + data).split(b"\n")
-                for line in lines:
-                    report = json.loads(line)
-                    self.reporter.unit_progress(number, report["percent"], report["sim_s"])
+                buffer = buffer[-_LONGEST_LINE_BYTES:]
+                for percent, sim_s in filter(None, map(_parse_progress, lines)):
+                    self.reporter.unit_progress(number, percent, sim_s)
             elif simulator is not None and not simulator.is_alive():
                 # The client would wait for half a minute before it noticed.
                 return "the simulator ended during the drive"
@@ -206,8 +210,26 @@ class Crew:
         return "interrupted"
 
 
+_LONGEST_LINE_BYTES = 4096
+_LONGEST_DETAIL = 300
 # Ends of a job that another try cannot change.
 _NOT_RETRIED = ("interrupted", "error 2: ")
+
+
+def _one_line(text: str) -> str:
+    """Return what can be printed of a text, on one line."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_LONGEST_DETAIL]
+
+
+def _parse_progress(line: bytes) -> tuple[float, float] | None:
+    """Return percent and simulated seconds; None for anything else, since an agent can write to any descriptor."""
+    try:
+        match json.loads(line):
+            case {"percent": int() | float() as percent, "sim_s": int() | float() as sim_s}:
+                return float(percent), float(sim_s)
+    except (ValueError, RecursionError):
+        return None
+    return None
 
 
 def _exit_reason(code: int, log: Path) -> str:

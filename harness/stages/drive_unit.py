@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from harness import __version__
 from harness.datatypes.unit import Unit
-from harness.errors import HarnessError, RouteError, SimError
+from harness.errors import HarnessError, Interrupted, JobError, RouteError, SimError
 from harness.jobs.publish import publish_json, read_json
 from harness.routes import read_routes
 
 if TYPE_CHECKING:
     from harness.drive.rollout import DriveReport, Progress
 
-CLIENT_TIMEOUT_S = 30.0
+CONNECT_TIMEOUT_S = 30.0
 # Fields of a result file that hold wall-clock time; everything else is the same in every run of a unit.
 WALL_CLOCK_FIELDS = ("duration_system", "wall")
 
@@ -50,9 +51,24 @@ def drive_unit(unit_file: Path, result_file: Path, endpoint: Endpoint, progress_
     Raises:
         HarnessError: the unit or its route cannot be read, or the simulator failed; no result is published then.
     """
+    # Raised between two lines of Python, so that the drive leaves the server as it found it.
+    signal.signal(signal.SIGTERM, _interrupt)
+    # Agents may change the working directory.
+    unit_file, result_file = unit_file.resolve(), result_file.resolve()
+    try:
+        _drive_unit(unit_file, result_file, endpoint, progress_fd)
+    except Interrupted:
+        raise JobError("interrupted") from None
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise Interrupted
+
+
+def _drive_unit(unit_file: Path, result_file: Path, endpoint: Endpoint, progress_fd: int | None) -> None:
     import carla
 
-    from harness.drive.agents import load_agent
+    from harness.drive.agents import BUILT_IN, load_agent
     from harness.drive.rollout import DriveRequest, drive_route
 
     unit = read_unit(unit_file)
@@ -60,7 +76,7 @@ def drive_unit(unit_file: Path, result_file: Path, endpoint: Endpoint, progress_
     if route is None:
         raise RouteError(f"route {unit.route_id!r} is no longer in {unit.route_file}, expected the file of the plan")
     client = carla.Client(endpoint.host, endpoint.port)
-    client.set_timeout(CLIENT_TIMEOUT_S)
+    client.set_timeout(CONNECT_TIMEOUT_S)
     version = _server_version(client, endpoint)
     report = drive_route(
         client,
@@ -70,8 +86,9 @@ def drive_unit(unit_file: Path, result_file: Path, endpoint: Endpoint, progress_
             traffic_seed=unit.traffic_seed,
             traffic_manager_port=endpoint.traffic_manager_port,
             config=unit.config,
+            is_agent_trusted=unit.agent in BUILT_IN,
         ),
-        lambda: load_agent(unit.agent),
+        lambda: load_agent(unit.agent, endpoint.host, endpoint.port),
         _reporter(progress_fd),
     )
     publish_json(result_file, result_content(unit, report, f"{endpoint.label} {version}"))

@@ -13,12 +13,17 @@ from typing import Any
 from harness.config import OUTPUTS
 from harness.datatypes.unit import Unit
 from harness.errors import AgentError, ConfigError, SimError
+from harness.jobs.ports import lock_server
 from harness.jobs.processes import harness_command
 from harness.jobs.publish import publish_json, publish_text
 from harness.jobs.run_folder import RunFolder, create_run, differences, find_run, open_run, point_latest
 from harness.stages.crew import ANSWER_LIMIT_S, Address, Crew, Reporter
-from harness.stages.plan import EMBEDDED, EvaluationPlan, plan_evaluation, route_cost_m
+from harness.stages.plan import CLIENT_VERSION, EMBEDDED, EvaluationPlan, plan_evaluation, route_cost_m
 from harness.stages.scoreboard import Scoreboard, as_data, as_markdown, build_scoreboard
+from harness.supervisor import probe_towns
+
+# An agent may import a large framework from a slow disk.
+AGENT_LOAD_LIMIT_S = 300.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +73,8 @@ class Preview:
 
 def preview(request: EvaluateRequest) -> Preview:
     """Return what `evaluate` would do; writes nothing."""
-    plan = _plan(request)
     endpoint = _parse_address(request.sim)
+    plan = _plan(request, endpoint)
     run = _existing_run(request, plan)
     missing = run.missing(plan.units) if run else plan.units
     job = ["harness", "drive-unit", "--unit", "<attempt>/unit.json", "--result", "<attempt>/result.json"]
@@ -89,9 +94,10 @@ def evaluate(request: EvaluateRequest, reporter: Reporter) -> EvaluateResult:
     Raises:
         HarnessError: nothing can be driven: unknown names, an agent that cannot be loaded, no server at `sim`.
     """
-    plan = _plan(request)
     endpoint = _parse_address(request.sim)
     _check_endpoint(endpoint)
+    plan = _plan(request, endpoint)
+    server_lock = lock_server(endpoint.host, endpoint.port) if endpoint else None
     _check_agent(request.agent)
     run = _existing_run(request, plan)
     notes = []
@@ -105,6 +111,8 @@ def evaluate(request: EvaluateRequest, reporter: Reporter) -> EvaluateResult:
         return _work_on(run, plan, request, endpoint, reporter, notes)
     finally:
         run.unlock()
+        if server_lock is not None:
+            server_lock.close()
 
 
 def _work_on(
@@ -116,9 +124,14 @@ def _work_on(
     notes: list[str],
 ) -> EvaluateResult:
     notes += [f"route {problem.route_name} cannot be driven: {problem.reason}" for problem in plan.not_runnable]
+    ignored = {name: route.ignored for name, route in plan.routes.items() if route.ignored}
+    notes += [f"route {name}: ignored {', '.join(parts)}" for name, parts in ignored.items()]
+    notes += [f"{path} is damaged ({why}); the drive is repeated" for _, path, why in run.damaged(plan.units)]
     point_latest(request.outputs, run)
     missing = sorted(run.missing(plan.units), key=lambda unit: -route_cost_m(plan.routes[unit.route]))
     workers = 1 if endpoint else max(1, min(request.jobs, len(missing)))
+    if endpoint and request.jobs > 1:
+        notes.append("one drive at a time: there is one server")
     reporter.begin(run.folder, len(plan.units), len(plan.units) - len(missing), workers, notes)
     crew = Crew(run, missing, workers, endpoint, list(request.maps), reporter)
     is_interrupted = crew.work()
@@ -129,7 +142,7 @@ def _work_on(
     return EvaluateResult(board=board, run=run.folder, is_interrupted=is_interrupted)
 
 
-def _plan(request: EvaluateRequest) -> EvaluationPlan:
+def _plan(request: EvaluateRequest, endpoint: Address | None) -> EvaluationPlan:
     from harness.drive.agents import check_agent_spec
 
     check_agent_spec(request.agent)
@@ -141,6 +154,7 @@ def _plan(request: EvaluateRequest) -> EvaluationPlan:
         agent_config=request.agent_config,
         sim=request.sim,
         maps=request.maps,
+        server_towns=probe_towns(endpoint.host, endpoint.port, ANSWER_LIMIT_S) if endpoint else None,
     )
 
 
@@ -177,11 +191,19 @@ def _parse_address(sim: str) -> Address | None:
 
 
 def _check_endpoint(endpoint: Address | None) -> None:
-    if endpoint is not None and not endpoint.answers():
+    if endpoint is None:
+        return
+    version = endpoint.version()
+    if version is None:
         raise SimError(
             f"no CARLA server answers at {endpoint.host}:{endpoint.port} within {ANSWER_LIMIT_S:.0f} s, "
             "expected one that is running",
             hint="make simulator PORT=2000, or make eval without SIM",
+        )
+    if version != CLIENT_VERSION:
+        raise SimError(
+            f"the server at {endpoint.host}:{endpoint.port} is CARLA {version}, expected {CLIENT_VERSION}",
+            hint="start a server of that version",
         )
 
 
@@ -190,7 +212,12 @@ def _check_agent(agent: str) -> None:
     if not agent.partition(":")[0].endswith(".py"):
         return
     command = harness_command("check-agent", _absolute_agent(agent), "--parent", str(os.getpid()))
-    check = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+    try:
+        check = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=AGENT_LOAD_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        raise AgentError(
+            f"agent {agent} did not load within {AGENT_LOAD_LIMIT_S:.0f} s", hint=f"python3 {agent.partition(':')[0]}"
+        ) from None
     if check.returncode == 0:
         return
     lines = [line for line in check.stderr.splitlines() if line.startswith("error: ")]

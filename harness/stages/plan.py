@@ -32,7 +32,7 @@ from harness.suites import (
 
 RULE_VERSIONS = ("lb20",)
 EMBEDDED = "embedded"
-LATEST_CLIENT = "0.9.16"
+CLIENT_VERSION = "0.9.16"
 # As in the manifests; the Traffic Manager's seed derives from it and has 32 bits.
 LARGEST_SEED = 99_999
 
@@ -70,6 +70,7 @@ def plan_evaluation(
     agent_config: str,
     sim: str,
     maps: tuple[Path, ...] = (),
+    server_towns: Sequence[str] | None = None,
 ) -> EvaluationPlan:
     """Plan an evaluation.
 
@@ -77,6 +78,7 @@ def plan_evaluation(
         only: file stems or ids of the routes; all if empty.
         seeds: the suite's own if empty.
         sim: ``embedded`` or ``host:port``.
+        server_towns: what a server at ``host:port`` can load; None if it does not tell.
 
     Raises:
         RouteError: unknown suite or route, or not one route can be driven.
@@ -100,6 +102,9 @@ def plan_evaluation(
     if sim == EMBEDDED:
         routes, without_town = split_by_town(routes, town_folders(maps))
         problems += without_town
+    elif server_towns is not None:
+        problems += [_not_on_server(route, server_towns) for route in routes if route.town not in server_towns]
+        routes = [route for route in routes if route.town in server_towns]
     if not routes:
         raise RouteError(
             f"none of the {len(suite.routes)} routes of suite {bench!r} can be driven: "
@@ -124,6 +129,7 @@ def plan_evaluation(
             "agent": agent,
             "agent_sha256": agent_sha256,
             "agent_config": agent_config,
+            "agent_config_sha256": _config_sha256(agent_config),
             "sim": sim,
             "inputs": _input_hashes(routes, sim, maps),
             "version": __version__,
@@ -132,7 +138,7 @@ def plan_evaluation(
         facts={
             "python": platform.python_version(),
             "machine": platform.node(),
-            "carla_client": LATEST_CLIENT,
+            "carla_client": CLIENT_VERSION,
             "created": datetime.now().astimezone().isoformat(timespec="seconds"),
         },
     )
@@ -155,10 +161,25 @@ def _unit(suite: Suite, route: Route, seed: int, agent: str, agent_sha256: str, 
     )
 
 
+def _not_on_server(route: Route, server_towns: Sequence[str]) -> NotRunnable:
+    return NotRunnable(route.file.stem, f"the server has no town {route.town} (has {', '.join(server_towns)})")
+
+
 def route_cost_m(route: Route) -> float:
     """Return the length of the line through a route's points [m]: what longer routes are recognised by."""
     points = [(point.x, point.y) for point in route.keypoints]
     return sum(math.dist(first, second) for first, second in pairwise(points))
+
+
+def _config_sha256(agent_config: str) -> str:
+    """Return a hash over the file or folder that a configuration text names, such as a checkpoint; else nothing."""
+    path = Path(agent_config)
+    if not agent_config or not path.exists():
+        return ""
+    digest = hashlib.sha256()
+    for file in [path] if path.is_file() else sorted(entry for entry in path.rglob("*") if entry.is_file()):
+        digest.update(f"{file.relative_to(path)} {_sha256(file)}".encode())
+    return digest.hexdigest()
 
 
 def _agent_sha256(agent: str) -> str:
@@ -179,7 +200,8 @@ def _input_hashes(routes: Sequence[Route], sim: str, maps: tuple[Path, ...]) -> 
 
 
 def _sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _commit() -> str:

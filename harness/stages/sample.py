@@ -31,9 +31,8 @@ def sample(
     Raises:
         RouteError: the town is unknown, or it has no room for so many routes.
     """
-    import carla
-
     from harness.drive.route_sampler import sample_routes
+    from harness.sim.world.opendrive import parse_map
 
     file = find_town(town, folders)
     if file is None:
@@ -42,7 +41,7 @@ def sample(
             hint="harness routes sample --maps DIR",
         )
     taken = [route for path in avoid for route in _routes_in(path)]
-    carla_map = carla.Map(town, read_opendrive(file))
+    carla_map = parse_map(town, read_opendrive(file))
     return sample_routes(carla_map, town=town, count=count, seed=seed, length_range_m=length_range_m, avoid=taken)
 
 
@@ -58,15 +57,17 @@ def write_one_per_file(routes: Sequence[Route], folder: Path, *, replaces: bool)
         RouteError: the folder holds route files already and `replaces` is False.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    present = sorted(folder.glob("*.xml"))
+    present = sorted(entry for entry in folder.glob("*.xml") if entry.is_file())
     if present and not replaces:
         raise RouteError(
             f"{folder} holds {len(present)} route files, expected an empty folder", hint="--force replaces them"
         )
-    for file in present:
-        file.unlink()
     width = max(2, len(str(len(routes))))
     files = [folder / f"{number:0{width}d}.xml" for number in range(1, len(routes) + 1)]
     for number, (route, file) in enumerate(zip(routes, files, strict=True), start=1):
         write_routes([replace(route, route_id=str(number))], file)
+    # Only now: what was there stays until what replaces it is there.
+    for old in present:
+        if old not in files:
+            old.unlink()
     return files

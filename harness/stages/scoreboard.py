@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.jobs.publish import read_json
-from harness.metrics.summary import RouteRow, Scores, Summary, summarize
+from harness.metrics.summary import RouteRow, Scores, Summary, result_problem, summarize
 
 HEADINGS = (
     "route",
@@ -19,7 +19,7 @@ HEADINGS = (
     "penalty",
     "DS",
     "infractions",
-    "scenarios not built",
+    "not played",
     "status",
     "wall s",
     "sim/wall",
@@ -156,12 +156,10 @@ def build_scoreboard(
 
 
 def _record(content: Any, file: Path | None) -> Mapping[str, Any]:
-    match content:
-        case {"_checkpoint": {"records": [dict() as record, *_]}}:
-            return record
-    raise HarnessError(
-        f"file {file} holds no record, expected a result file", hint=f"remove it to drive it again: {file}"
-    )
+    if problem := result_problem(content):
+        raise HarnessError(f"file {file} {problem}, expected a result file", hint="the same command drives it again")
+    record: Mapping[str, Any] = content["_checkpoint"]["records"][0]
+    return record
 
 
 def as_data(board: Scoreboard) -> dict[str, Any]:

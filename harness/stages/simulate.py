@@ -14,23 +14,31 @@ from harness.sim.simulation import Simulation, TownShelf
 from harness.sim.world.town import Town, build_town
 from harness.suites import find_town, list_towns
 
+# Town13, the largest of CARLA's, has 89 million.
+MAX_TOWN_BYTES = 512 * 1024 * 1024
 # Towns kept in memory; workers of one suite go back and forth between a few.
 _KEPT_TOWNS = 3
 
 
-def town_shelf(folders: Sequence[Path]) -> TownShelf:
-    """Return what loads the towns of some folders, the last few kept in memory."""
+def town_shelf(folders: Sequence[Path], first_town: str) -> TownShelf:
+    """Return what loads the towns of some folders.
+
+    The few that were used last stay in memory, and always the first one: the simulator returns to it whenever its last
+    client has left, and must not read a file then.
+    """
     kept: dict[str, Town] = {}
 
     def load(name: str) -> Town:
-        if name not in kept:
-            file = find_town(name, folders)
-            if file is None:
-                raise SimError(f"Map '{name}' not found")
-            kept[name] = build_town(name, read_opendrive(file))
-            while len(kept) > _KEPT_TOWNS:
-                del kept[next(iter(kept))]
-        return kept[name]
+        if name in kept:
+            kept[name] = kept.pop(name)  # to the end: used last
+            return kept[name]
+        file = find_town(name, folders)
+        if file is None:
+            raise SimError(f"Map '{name}' not found")
+        kept[name] = town = build_town(name, read_opendrive(file))
+        if len(kept) > _KEPT_TOWNS:
+            del kept[next(other for other in kept if other != first_town)]
+        return town
 
     return TownShelf(load=load, names=lambda: list_towns(folders))
 
@@ -42,10 +50,14 @@ def read_opendrive(file: Path) -> str:
         RouteError: it cannot be read.
     """
     try:
-        data = file.read_bytes()
-        return (gzip.decompress(data) if file.suffix == ".gz" else data).decode("utf-8")
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as opened:
+            data = opened.read(MAX_TOWN_BYTES + 1)
+        text = data.decode("utf-8")
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise RouteError(f"town file {file} cannot be read: {error}; expected OpenDRIVE, plain or gzip") from error
+    if len(data) > MAX_TOWN_BYTES:
+        raise RouteError(f"town file {file} is larger than {MAX_TOWN_BYTES} bytes, expected a town")
+    return text
 
 
 def serve(
@@ -70,7 +82,7 @@ def serve(
     if find_town(town, folders) is None:
         known = ", ".join(list_towns(folders)) or "none"
         raise RouteError(f"town {town!r} not found (has {known})", hint=f"harness simulator --town {town} --maps DIR")
-    shelf = town_shelf(folders)
+    shelf = town_shelf(folders, town)
     server = SimulatorServer(
         lambda stream_port: Simulation(shelf, town, stream_port=stream_port, wall_clock_s=time.time),
         resets_between_clients=resets_between_clients,

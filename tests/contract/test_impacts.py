@@ -95,6 +95,22 @@ def test_a_car_hits_a_prop(world: Any, spawn: Spawn, listen: Listen) -> None:
     assert car.get_velocity().x < 0.1
 
 
+def test_a_car_hits_two_cones_side_by_side(world: Any, spawn: Spawn, listen: Listen) -> None:
+    car = spawn()
+    cones = [
+        spawn("static.prop.trafficcone01", x=STRAIGHT_X_M + 10.0, y=STRAIGHT_Y_M + side_m, z=0.0)
+        for side_m in (-0.5, 0.5)
+    ]
+    events = listen(car)
+    car.set_target_velocity(carla.Vector3D(10.0, 0.0, 0.0))
+    _drive_until(world, lambda: len(events) >= 2, "no collision with both")
+    assert {event.other_actor.id for event in events} == {cone.id for cone in cones}
+    assert events[0].frame == events[1].frame
+    assert -1.1 < car.get_velocity().x <= 0.0
+    # Together they take its momentum and a tenth.
+    assert sum(event.normal_impulse.x for event in events[:2]) == pytest.approx(-1.1 * 1800.0 * 9.3, rel=0.1)
+
+
 def test_a_car_hits_the_pole_of_a_sign(world: Any, spawn: Spawn, listen: Listen) -> None:
     sign = min(
         world.get_actors().filter("traffic.speed_limit.60"), key=lambda a: a.get_location().x

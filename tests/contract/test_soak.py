@@ -1,4 +1,7 @@
-"""The simulator over many ticks with actors coming and going: it neither grows nor slows down."""
+"""The simulator over many ticks with actors coming and going: it neither grows nor slows down.
+
+200,000 ticks take about 8 minutes on two cores: 5,000 took 12 s there, and 22 s while others kept the cores busy.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +18,15 @@ import pytest
 from tests.contract.conftest import DT_S, TOWN, Server
 
 SHORT = bool(os.environ.get("HARNESS_SOAK_SHORT"))
-TICKS = 2_000 if SHORT else 20_000
+TICKS = 2_000 if SHORT else 200_000
 VEHICLES = 40
-# Python returns memory to the system in its own time; a leak of 100 bytes per spawned actor or tick shows beyond this.
+# Python returns memory to the system in its own time; a leak of 50 bytes per tick shows beyond this.
 GROWTH_ALLOWED_BYTES = 8 * 1024 * 1024
 SLOWDOWN_ALLOWED = 1.5
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 def test_memory_and_speed_stay_as_actors_come_and_go(server: Server) -> None:
     client = server.client()
     world = client.load_world(TOWN)

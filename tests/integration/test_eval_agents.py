@@ -79,6 +79,7 @@ def test_exception_while_driving_ends_one_route_and_the_others_go_on(evaluation:
             "Failed - Agent's sensors were invalid",
             "SensorError: the agent asks for sensor.camera.rgb, this version has",
         ),
+        ("exit", "Failed - Agent crashed", "SystemExit: 0"),
         ("nothing", "Failed - Agent crashed", "AgentError: run_step returned NoneType, expected carla.VehicleControl"),
     ],
 )

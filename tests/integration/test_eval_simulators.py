@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 
+import carla
 import pytest
 
 from harness.jobs.ports import take_port_block
-from tests.integration.evaluation import Evaluation, ended, wait_for, without_wall_clock
+from tests.integration.evaluation import Evaluation, ended, route_xml, wait_for, without_wall_clock
 
 pytestmark = pytest.mark.timeout(180)
 # The expert, but it leaves a file behind at its 100th tick.
@@ -70,3 +72,57 @@ def test_server_that_is_already_running(evaluation: Evaluation) -> None:
         assert there[route]["harness"].pop("simulator") == "CARLA 0.9.16"
         assert here[route]["harness"].pop("simulator") == "embedded 0.9.16"
     assert there == here
+
+
+WEATHER = """<weathers>
+<weather route_percentage="0" cloudiness="0"/><weather route_percentage="100" cloudiness="80"/>
+</weathers>"""
+
+
+def test_a_server_is_left_as_it_was_after_a_drive_and_after_an_interrupt(evaluation: Evaluation) -> None:
+    (evaluation.folder / "marking.py").write_text(MARKING)
+    changing = route_xml("00").replace("<waypoints>", WEATHER + "<waypoints>")
+    (evaluation.routes / "00.xml").write_text(changing)
+    block = take_port_block()
+    where = ("--sim", f"127.0.0.1:{block.rpc}")
+    with ended(evaluation.start("simulator", "--port", str(block.rpc))) as server:
+        assert server.stderr is not None
+        server.stderr.readline()
+        command = ("--only", "00", "--agent", "marking.py:Marking", *where)
+        with ended(evaluation.start_eval(*command)) as process:
+            wait_for((evaluation.folder / "marked").exists, "the 100th tick")
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=60.0)
+        assert process.returncode == 3
+        client = carla.Client("127.0.0.1", block.rpc)
+        client.set_timeout(20.0)
+        assert_is_free(client)
+
+        with ended(evaluation.start_eval("--only", "00", *where)) as process:
+            _, err = process.communicate(timeout=60.0)
+        assert process.returncode == 0, err
+        assert_is_free(client)
+        # The weather of the last percent of the route, not that of its beginning.
+        assert 70.0 < client.get_world().get_weather().cloudiness <= 80.0
+    block.release()
+
+
+def assert_is_free(client: carla.Client) -> None:
+    world = client.get_world()
+    assert not world.get_settings().synchronous_mode
+    world.wait_for_tick()
+    assert not world.get_actors().filter("vehicle.*")
+    assert not world.get_actors().filter("sensor.*")
+
+
+def test_a_route_whose_town_the_server_does_not_have_is_named_before_anything_starts(evaluation: Evaluation) -> None:
+    (evaluation.routes / "01.xml").write_text(route_xml("01").replace("Borough01", "Atlantis"))
+    block = take_port_block()
+    with ended(evaluation.start("simulator", "--port", str(block.rpc))) as server:
+        assert server.stderr is not None
+        server.stderr.readline()
+        with ended(evaluation.start_eval("--only", "00,01", "--sim", f"127.0.0.1:{block.rpc}")) as process:
+            _, err = process.communicate(timeout=60.0)
+    assert process.returncode == 3
+    assert err.startswith("route 01 cannot be driven: the server has no town Atlantis (has Borough01")
+    block.release()

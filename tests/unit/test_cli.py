@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import re
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -89,6 +91,16 @@ def busy_port() -> Iterator[int]:
         (["eval", "--nonsense"], "no such option '--nonsense'"),
         (["evaluate"], "no such command 'evaluate'"),
         (["simulator", "--town", "Atlantis"], "town 'Atlantis' not found .has Borough01.*--maps DIR"),
+        (["eval", "--seeds", "7" * 5000], "invalid value for '--seeds': found '7{60}...', expected numbers"),
+        (["eval", "--seeds", "٣"], "invalid value for '--seeds': found '٣', expected numbers"),
+        (["eval", "--seeds", ","], "invalid value for '--seeds': found ',', expected one at least"),
+        (["eval", "--only", ","], "invalid value for '--only': found ',', expected one at least"),
+        (["eval", "--only", " "], "invalid value for '--only': found ' ', expected one at least"),
+        (["eval", "--only", ""], "invalid value for '--only': found '', expected one at least"),
+        (["simulator", "--host", ""], "invalid value for '--host': found '', expected an address"),
+        (["routes", "sample", "--min-length", "nan"], "invalid value for '--min-length': found nan, expected a finite"),
+        (["routes", "sample", "--max-length", "inf"], "invalid value for '--max-length': found inf, expected a finite"),
+        (["routes", "sample", "--count", "10001"], "invalid value for '--count': 10001 is not in the range"),
         (["simulator", "--port", "80"], "invalid value for '--port': 80 is not in the range"),
         (["routes", "sample", "--town", "Atlantis"], "town 'Atlantis' not found .has Borough01"),
         (
@@ -96,7 +108,7 @@ def busy_port() -> Iterator[int]:
             "--min-length 300 exceeds --max-length 200",
         ),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+    ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",
 )
 def test_usage_error_is_one_line(harness: CommandLine, arguments: list[str], expected: str) -> None:
     assert re.match(expected, harness.refused(*arguments, code=2))
@@ -108,6 +120,12 @@ def test_data_folder_that_is_none(harness: CommandLine) -> None:
         assert text.startswith(
             "HARNESS_DATA is '/does/not/exist', which is no folder; expected the folder with routes/"
         )
+
+
+def test_data_folder_below_the_home_of_nobody(harness: CommandLine) -> None:
+    text = harness.refused("list", code=2, HARNESS_DATA="~no_such_user/x")
+    assert text.startswith("HARNESS_DATA is '~no_such_user/x': ")
+    assert "expected the folder with routes/ and maps/ (try: make eval HARNESS_DATA=" in text
 
 
 def test_empty_data_variable_counts_as_unset(harness: CommandLine) -> None:
@@ -221,6 +239,92 @@ def test_outputs_that_cannot_be_written(harness: CommandLine) -> None:
     assert "Not a directory (try: " in answer.stderr
 
 
+def test_disk_that_is_full(harness: CommandLine) -> None:
+    command = [sys.executable, "-m", "harness", "list"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with Path("/dev/full").open("w") as full:
+        answer = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment, cwd=harness.folder
+        )
+    assert answer.returncode == 1
+    assert answer.stderr == "error: cannot write: No space left on device (try: df -h .)\n"
+
+
+class Broken:
+    """Runs `main` in this process with a command that raises."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str]) -> None:
+        self._patch, self._capture = patch, capture
+
+    def __call__(self, error: BaseException, *options: str) -> tuple[int, str]:
+        from harness import cli
+        from harness.stages import catalogue
+
+        def fail(outputs: Path) -> None:
+            raise error
+
+        self._patch.setattr(catalogue, "catalogue", fail)
+        self._patch.setattr(sys, "argv", ["harness", "list", *options])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        assert isinstance(caught.value.code, int)
+        return caught.value.code, self._capture.readouterr().err
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Broken:
+    monkeypatch.delenv("HARNESS_VERBOSE", raising=False)
+    return Broken(monkeypatch, capsys)
+
+
+def test_defect_of_our_own_is_one_line_with_a_traceback_on_demand(
+    broken: Broken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = (
+        "error: unexpected ValueError: two lines"
+        " (try: the same command with HARNESS_VERBOSE=1 or --verbose, and report it)\n"
+    )
+    assert broken(ValueError("two\nlines")) == (1, line)
+    monkeypatch.setenv("HARNESS_VERBOSE", "1")
+    code, text = broken(ValueError("two\nlines"))
+    assert code == 1
+    assert text.startswith("Traceback ")
+    assert text.endswith(line)
+
+
+def test_interruption_is_one_line(broken: Broken) -> None:
+    assert broken(KeyboardInterrupt()) == (1, "error: interrupted\n")
+
+
+def test_refusal_of_the_system_names_what_is_known(broken: Broken) -> None:
+    code, text = broken(OSError(28, "No space left on device", "outputs/run.toml"))
+    assert (code, text.partition(" (try")[0]) == (1, "error: cannot use outputs/run.toml: No space left on device")
+    code, text = broken(OSError(24, "Too many open files"))
+    assert (code, text.partition(" (try")[0]) == (1, "error: the system refused a call: Too many open files")
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_carla_can_be_imported_without_a_home(repository: Path, is_known: bool) -> None:
+    # Without HOME the import of carla alone ends with a segmentation fault.
+    forget = "pwd.getpwuid = lambda number: {}[number]"
+    program = (
+        f"import os, pwd, sys\n{'' if is_known else forget}\n"
+        "from harness.cli import main\n"
+        "sys.argv = ['harness', '--version']\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "import carla\n"
+        "print(os.environ['HOME'])"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "HOME"}
+    answer = subprocess.run(
+        [sys.executable, "-c", program], cwd=repository, env=environment, capture_output=True, text=True
+    )
+    assert answer.returncode == 0, answer.stderr
+    home = pwd.getpwuid(os.getuid()).pw_dir if is_known else tempfile.gettempdir()
+    assert answer.stdout.splitlines()[-1] == home
+
+
 # --- JSON ------------------------------------------------------------------------------------------------------------
 
 
@@ -280,6 +384,10 @@ def test_list_names_runs_that_cannot_be_read(harness: CommandLine) -> None:
     (folder / "units.jsonl").write_text("")
     (run,) = document(harness("list", "--output", "json"))["data"]["runs"]
     assert (run["bench"], run["agent"], run["state"]) == ("mini", None, "complete")
+    (folder / "run.toml").write_text("[config]\nbench = 2026-01-02")
+    assert "unreadable: Object of type date" in harness("list").stdout
+    (folder / "units.jsonl").write_text('{"route": {}}')
+    assert "unreadable: cannot read" in harness("list").stdout
     (folder / "run.toml").write_text("config = 3")
     assert "found no [config]" in harness("list").stdout
 

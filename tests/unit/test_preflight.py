@@ -84,6 +84,18 @@ def test_program_that_does_not_run_is_one_line(tmp_path: Path) -> None:
         assert answer.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("script", ["exit 0", "echo 5", "echo '[1, 2, 3, 4, 5]'", "printf '\\377'", "sleep 30"])
+def test_program_that_is_no_python_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], script: str
+) -> None:
+    monkeypatch.setattr(preflight, "PROBE_LIMIT_S", 0.5)
+    program = tmp_path / "python3.11"
+    program.write_text(f"#!/bin/sh\nexec {script}\n" if script.startswith("sleep") else f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    assert main([str(program)]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {program} does not run, expected Python 3.11 or 3.12")
+
+
 def test_real_interpreter_fits() -> None:
     command = [sys.executable, "-I", preflight.__file__, sys.executable]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)

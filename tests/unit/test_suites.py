@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from hypothesis import given
@@ -266,6 +268,38 @@ def test_routes_without_town_are_set_apart(tmp_path: Path) -> None:
         [here],
         [NotRunnable("far", f"town Town07 not found, expected Town07.xodr or .xodr.gz in {tmp_path}")],
     )
+
+
+def test_what_may_not_be_read_is_skipped_with_a_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    closed, routes = tmp_path / "closed", tmp_path / "routes" / "demo"
+    closed.mkdir()
+    routes.mkdir(parents=True)
+    is_file = Path.is_file
+
+    def refuse(path: Path) -> NoReturn:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    # Rights do not bind root, whom tests may run as.
+    monkeypatch.setattr(Path, "is_file", lambda path: is_file(path) if path.parent == tmp_path else refuse(path))
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    assert find_town("Town01", [closed]) is None
+    assert list_towns([closed]) == []
+    assert f"skipped the towns in {closed}: Permission denied" in caplog.text
+    assert resolve_routes(suite_of(("00", "0")), repository=tmp_path, data=tmp_path) == (
+        [],
+        [NotRunnable("00", f"cannot read {routes / '00.xml'}: Permission denied")],
+    )
+    (tmp_path / "Town01.xodr").touch()
+    monkeypatch.setattr("os.access", lambda path, mode: path != closed or mode == os.F_OK)
+    assert find_town("Town01", [closed, tmp_path]) == tmp_path / "Town01.xodr"
+    _, (problem,) = split_by_town([route_of("1", town="Town09")], [closed, tmp_path])
+    assert problem.reason.endswith(f"in {closed} (no right to read it), {tmp_path}")
+
+
+def test_town_with_a_name_too_long_is_nowhere(tmp_path: Path) -> None:
+    assert find_town("T" * 300, [tmp_path]) is None
 
 
 @given(st.integers(0, 999), st.integers(0, 99))

@@ -68,26 +68,37 @@ def set_actor_transform(simulation: Simulation, actor_id: int, transform: Transf
 
 
 def set_actor_target_velocity(simulation: Simulation, actor_id: int, velocity: Vector3D) -> None:
-    row = simulation.find_row(actor_id, "set_actor_target_velocity")
-    simulation.world.table.set_velocity(row, velocity)
+    """Set the velocity of a vehicle; nothing else moves by itself, so on anything else it is without effect.
+
+    Of a vehicle without physics the velocity is only shown: the Traffic Manager moves such vehicles by poses.
+    """
+    row, table = simulation.find_row(actor_id, "set_actor_target_velocity"), simulation.world.table
+    if table.kind[row] == Kind.VEHICLE:
+        table.set_velocity(row, velocity)
 
 
 def set_actor_target_angular_velocity(simulation: Simulation, actor_id: int, velocity: Vector3D) -> None:
+    """Set the angular velocity of a vehicle; without effect on anything else."""
     row = simulation.find_row(actor_id, "set_actor_target_angular_velocity")
-    simulation.world.set_angular_velocity(row, velocity)
+    if simulation.world.table.kind[row] == Kind.VEHICLE:
+        simulation.world.set_angular_velocity(row, velocity)
 
 
 def set_actor_simulate_physics(simulation: Simulation, actor_id: int, is_enabled: bool) -> None:
     """Switch physics of a vehicle; without effect on anything else and on unknown ids.
 
-    The Traffic Manager calls this while it registers a vehicle, and an error would abort the client.
+    A vehicle whose physics goes off stands still until a client gives it a velocity. The Traffic Manager calls this
+    while it registers a vehicle, and an error would abort the client.
     """
     table = simulation.world.table
     row = table.row(actor_id)
-    if row is not None and table.kind[row] == Kind.VEHICLE:
-        table.simulates_physics[row] = is_enabled
-        if is_enabled:
-            table.set_velocity(row, table.kin[row, VELOCITY])
+    if row is None or table.kind[row] != Kind.VEHICLE:
+        return
+    if table.simulates_physics[row] and not is_enabled:
+        table.halt(row)
+    table.simulates_physics[row] = is_enabled
+    if is_enabled:
+        table.set_velocity(row, table.kin[row, VELOCITY])
 
 
 def set_actor_autopilot(simulation: Simulation, actor_id: int, is_enabled: bool) -> None:

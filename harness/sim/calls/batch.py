@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import reprlib
 from typing import Any
 
@@ -24,8 +23,6 @@ from harness.sim.wire.messages import (
 from harness.sim.wire.rpc import failure
 from harness.sim.wire.types import decoder
 
-log = logging.getLogger(__name__)
-
 
 def apply_batch(simulation: Simulation, commands: list[Any], do_tick_cue: bool) -> list[Any]:
     """Run commands in order; return one ``[[1, actor id]]`` or ``[[0, [message]]]`` each."""
@@ -46,8 +43,17 @@ def _answer(simulation: Simulation, command: Any, future_actor: int | None) -> l
     except (SimError, WireError) as error:
         return failure(error.message)
     except Exception:
-        log.exception("a batch command failed inside the simulator: %s", reprlib.repr(command))
+        subject = f"batch command {_name(simulation, command)}"
+        simulation.complaints.log_once(subject, "failed inside the simulator", with_traceback=True)
         return failure("internal error of the simulator; its log has the traceback")
+
+
+def _name(simulation: Simulation, command: Any) -> str:
+    match command:
+        case [[int(index), _]] if index in simulation.schema.commands:
+            return simulation.schema.commands[index].__name__
+        case _:
+            return "of no known kind"
 
 
 def _run(simulation: Simulation, command: Any, future_actor: int | None) -> int:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from harness.errors import SimError
 from harness.sim.simulation import Simulation
-from harness.sim.wire.messages import LightState
-from harness.sim.world.traffic_lights import GREEN, RED, YELLOW
+from harness.sim.world.traffic_lights import LightState
 
 
 def set_traffic_light_state(simulation: Simulation, actor_id: int, state: int) -> None:
@@ -16,15 +15,15 @@ def set_traffic_light_state(simulation: Simulation, actor_id: int, state: int) -
 
 
 def set_traffic_light_green_time(simulation: Simulation, actor_id: int, seconds: float) -> None:
-    _set_time(simulation, actor_id, GREEN, seconds)
+    _set_time(simulation, actor_id, LightState.GREEN, seconds)
 
 
 def set_traffic_light_yellow_time(simulation: Simulation, actor_id: int, seconds: float) -> None:
-    _set_time(simulation, actor_id, YELLOW, seconds)
+    _set_time(simulation, actor_id, LightState.YELLOW, seconds)
 
 
 def set_traffic_light_red_time(simulation: Simulation, actor_id: int, seconds: float) -> None:
-    _set_time(simulation, actor_id, RED, seconds)
+    _set_time(simulation, actor_id, LightState.RED, seconds)
 
 
 def freeze_traffic_light(simulation: Simulation, actor_id: int, is_frozen: bool) -> None:
@@ -48,7 +47,7 @@ def get_group_traffic_lights(simulation: Simulation, actor_id: int) -> list[int]
     return [simulation.world.light_ids[other] for other in simulation.world.lights.group(light)]
 
 
-def _set_time(simulation: Simulation, actor_id: int, state: int, seconds: float) -> None:
+def _set_time(simulation: Simulation, actor_id: int, state: LightState, seconds: float) -> None:
     simulation.world.lights.set_time(_light(simulation, actor_id, "set_traffic_light_time"), state, seconds)
 
 

@@ -49,12 +49,6 @@ class BoundingBox(NamedTuple):
     actor_id: U32
 
 
-class Color(NamedTuple):
-    r: U8
-    g: U8
-    b: U8
-
-
 class Token(NamedTuple):
     data: bytes
 
@@ -196,41 +190,13 @@ class TrafficManagerAddress(NamedTuple):
 
 
 # --- enumerations ----------------------------------------------------------------------------------------------------
-
-
-class AttributeType(IntEnum):
-    BOOL = 1
-    INT = 2
-    FLOAT = 3
-    STRING = 4
-    RGB_COLOR = 5
+# Attribute types, semantic tags and light states are the world's, which may not import the wire: here they are numbers.
 
 
 class ActorState(IntEnum):
     INVALID = 0
     ACTIVE = 1
     DORMANT = 2
-
-
-class LightState(IntEnum):
-    """State of a traffic light."""
-
-    RED = 0
-    YELLOW = 1
-    GREEN = 2
-    OFF = 3
-    UNKNOWN = 4
-
-
-class SemanticTag(IntEnum):
-    NONE = 0
-    TRAFFIC_LIGHT = 7
-    TRAFFIC_SIGN = 8
-    CAR = 14
-    TRUCK = 15
-    BUS = 16
-    STATIC = 20
-    DYNAMIC = 21
 
 
 # --- batch commands: wire index -> body layout -----------------------------------------------------------------------

@@ -18,6 +18,7 @@ from harness.sim.wire.types import MAX_LIST_ITEMS, decoder
 
 # CARLA's largest honest request is a batch of a few thousand commands, well under a megabyte; an OpenDRIVE text that a
 # client uploads is the largest string (Town13: 90 MB).
+MAX_RESPONSE_BYTES = 1024 * 1024
 MAX_REQUEST_BYTES = 128 * 1024 * 1024
 _REQUEST, _RESPONSE = 0, 1
 
@@ -123,3 +124,39 @@ def encode_call_error(message_id: int, message: str) -> bytes:
     """Return the bytes that refuse a call as such: unknown method, undecodable arguments."""
     packed: bytes = msgpack.packb([_RESPONSE, message_id, message, None], use_bin_type=True)
     return packed
+
+
+# --- the asking side, for probes
+# ---------------------------------------------------------------------------------------
+
+
+def encode_request(message_id: int, method: str) -> bytes:
+    """Return the bytes of a synchronous call without arguments."""
+    packed: bytes = msgpack.packb([_REQUEST, message_id, method, [[False]]], use_bin_type=True)
+    return packed
+
+
+class ResponseReader:
+    """Collects bytes until the response to one call is complete."""
+
+    def __init__(self, message_id: int) -> None:
+        self._unpacker = msgpack.Unpacker(raw=False, max_buffer_size=MAX_RESPONSE_BYTES, strict_map_key=False)
+        self._message_id = message_id
+
+    def receive(self, data: bytes) -> Any | None:
+        """Add bytes; return the value of ``Response<T>`` once it is there, None until then.
+
+        Raises:
+            WireError: the peer speaks something else, or answers with an error.
+        """
+        try:
+            self._unpacker.feed(data)
+            message = self._unpacker.unpack()
+        except msgpack.OutOfData:
+            return None
+        except (ValueError, RecursionError, msgpack.UnpackException) as error:
+            raise WireError(f"found bytes that are no msgpack ({type(error).__name__}), expected a response") from None
+        match message:
+            case [1, int(message_id), None, [[1, value]]] if message_id == self._message_id:
+                return value
+        raise WireError("found another message, expected the response to a call")

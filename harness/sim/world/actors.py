@@ -188,6 +188,12 @@ class ActorTable:
         self.along_mps[row] = vx * cos + vy * sin
         self.side_mps[row] = -vx * sin + vy * cos
 
+    def halt(self, row: int) -> None:
+        """Take all motion from an actor."""
+        self.set_velocity(row, (0.0, 0.0, 0.0))
+        self.kin[row, ANGULAR_VELOCITY] = 0.0
+        self.spin_dps[row] = 0.0
+
     def _show_rows(self, count: int) -> None:
         for name, column in self._storage.items():
             setattr(self, name, column[:count])

@@ -7,16 +7,34 @@ kerb weights of the cars. Acceleration is relative to the reference car of `vehi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 
-BOOL, INT, FLOAT, STRING, RGB = 1, 2, 3, 4, 5
+
+class AttributeType(IntEnum):
+    """CARLA's ActorAttributeType; no attribute here is a FLOAT (3)."""
+
+    BOOL = 1
+    INT = 2
+    STRING = 4
+    RGB_COLOR = 5
+
+
+class SemanticTag(IntEnum):
+    """CARLA's CityObjectLabel, as far as anything here carries it."""
+
+    NONE = 0
+    TRAFFIC_LIGHT = 7
+    TRAFFIC_SIGN = 8
+    CAR = 14
+    STATIC = 20
 
 
 @dataclass(frozen=True)
 class Attribute:
-    """An attribute of a blueprint; `type` is CARLA's ActorAttributeType."""
+    """An attribute of a blueprint."""
 
     id: str
-    type: int
+    type: AttributeType
     value: str
     recommended: tuple[str, ...] = ()
     is_modifiable: bool = True
@@ -38,7 +56,7 @@ class Blueprint:
     mass_kg: float = 0.0
     wheelbase_m: float = 0.0
     response: float = 1.0
-    semantic_tag: int = 0
+    semantic_tag: SemanticTag = SemanticTag.NONE
 
     @property
     def tags(self) -> str:
@@ -46,7 +64,6 @@ class Blueprint:
         return ",".join(self.type_id.split("."))
 
 
-_CAR, _TRUCK = 14, 15
 # type id: (half sizes [m], mass [kg], wheelbase [m], response, base type, generation, colours)
 _WHITE, _BLACK, _RED, _BLUE = "255,255,255", "10,10,10", "150,10,10", "20,40,120"
 _VEHICLES: dict[str, tuple[tuple[float, float, float], float, float, float, str, str]] = {
@@ -88,24 +105,24 @@ def _vehicle(type_id: str) -> Blueprint:
     return Blueprint(
         type_id=type_id,
         attributes=(
-            Attribute("role_name", STRING, "autopilot", ("autopilot", "scenario", "ego_vehicle", "hero")),
-            Attribute("color", RGB, colours[0], colours),
-            Attribute("driver_id", INT, "0", ("0",)),
-            Attribute("sticky_control", BOOL, "true"),
-            Attribute("terramechanics", BOOL, "false"),
-            Attribute("number_of_wheels", INT, "4", is_modifiable=False),
-            Attribute("generation", INT, generation, is_modifiable=False),
-            Attribute("base_type", STRING, base_type, is_modifiable=False),
-            Attribute("special_type", STRING, "", is_modifiable=False),
-            Attribute("has_lights", BOOL, "true", is_modifiable=False),
-            Attribute("has_dynamic_doors", BOOL, "false", is_modifiable=False),
+            Attribute("role_name", AttributeType.STRING, "autopilot", ("autopilot", "scenario", "ego_vehicle", "hero")),
+            Attribute("color", AttributeType.RGB_COLOR, colours[0], colours),
+            Attribute("driver_id", AttributeType.INT, "0", ("0",)),
+            Attribute("sticky_control", AttributeType.BOOL, "true"),
+            Attribute("terramechanics", AttributeType.BOOL, "false"),
+            Attribute("number_of_wheels", AttributeType.INT, "4", is_modifiable=False),
+            Attribute("generation", AttributeType.INT, generation, is_modifiable=False),
+            Attribute("base_type", AttributeType.STRING, base_type, is_modifiable=False),
+            Attribute("special_type", AttributeType.STRING, "", is_modifiable=False),
+            Attribute("has_lights", AttributeType.BOOL, "true", is_modifiable=False),
+            Attribute("has_dynamic_doors", AttributeType.BOOL, "false", is_modifiable=False),
         ),
         half_m=half_m,
         centre_z_m=half_m[2],
         mass_kg=mass_kg,
         wheelbase_m=wheelbase_m,
         response=response,
-        semantic_tag=_CAR,
+        semantic_tag=SemanticTag.CAR,
     )
 
 
@@ -114,17 +131,17 @@ def _prop(type_id: str) -> Blueprint:
     return Blueprint(
         type_id=type_id,
         attributes=(
-            Attribute("role_name", STRING, "prop", ("prop",)),
-            Attribute("size", STRING, "medium", is_modifiable=False),
+            Attribute("role_name", AttributeType.STRING, "prop", ("prop",)),
+            Attribute("size", AttributeType.STRING, "medium", is_modifiable=False),
         ),
         half_m=half_m,
         centre_z_m=half_m[2],
-        semantic_tag=20,
+        semantic_tag=SemanticTag.STATIC,
     )
 
 
 def _sensor(type_id: str) -> Blueprint:
-    return Blueprint(type_id=type_id, attributes=(Attribute("role_name", STRING, "front"),))
+    return Blueprint(type_id=type_id, attributes=(Attribute("role_name", AttributeType.STRING, "front"),))
 
 
 LIBRARY: dict[str, Blueprint] = {

@@ -1,4 +1,4 @@
-"""Contacts between oriented boxes, and the push that follows.
+"""Contacts between oriented boxes.
 
 Solid are vehicles, props and the poles of lights and signs that stand clear of the driving lanes. Road edges, kerbs and
 sidewalks are not: a town file declares no buildings or walls.
@@ -12,9 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-
-# Share of the approach speed that comes back; cars crumple.
-RESTITUTION = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,17 +129,3 @@ def _support(box: Boxes, own_axes: Array, direction: Array) -> Array:
     share = np.clip(np.einsum("kcd,kd->kc", own_axes, direction) * 3.0, -1.0, 1.0)
     place: Array = box.centre_m + np.einsum("kc,kcd->kd", share * box.half_m, own_axes)
     return place
-
-
-def impulses_ns(contacts: Contacts, velocity_mps: Array, inverse_mass: Array) -> Array:
-    """Return the impulse along each normal that ends the approach of its pair; (K,) [N s], 0 where they part.
-
-    Args:
-        velocity_mps: (N, 2) world frame.
-        inverse_mass: (N,) [1/kg], 0 = immovable.
-    """
-    relative = velocity_mps[contacts.second] - velocity_mps[contacts.first]
-    closing_mps = -np.einsum("kd,kd->k", relative, contacts.normal)
-    inverse = inverse_mass[contacts.first] + inverse_mass[contacts.second]
-    impulse = (1.0 + RESTITUTION) * np.maximum(closing_mps, 0.0) / np.maximum(inverse, 1e-12)
-    return np.where(inverse > 0.0, impulse, 0.0)

@@ -1,6 +1,7 @@
 """What happens when solid things meet: who touches whom, the push, and the collisions to report.
 
-Contacts are found by `harness.sim.world.collisions`; here they act on the actors.
+Contacts are found by `harness.sim.world.collisions` and solved by `harness.sim.world.response`; here they act on the
+actors.
 """
 
 from __future__ import annotations
@@ -13,16 +14,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.sim.world.actors import VELOCITY, ActorInfo, ActorTable, Kin, Kind
-from harness.sim.world.collisions import Boxes, Contacts, candidate_pairs, find_contacts, impulses_ns
+from harness.sim.world.actors import ActorInfo, ActorTable, Kin, Kind
+from harness.sim.world.collisions import Boxes, Contacts, candidate_pairs, find_contacts
 from harness.sim.world.poses import Pose
+from harness.sim.world.response import Bodies, part, solve_impulses
 from harness.sim.world.town import POLE_HALF_M, POLE_HEIGHT_M
 
 if TYPE_CHECKING:
     from scipy.spatial import cKDTree
 
 _CLOSING_REPORTED_MPS = 0.05
-# Yaw moment of a push relative to a free box: tyres hold most of it.
+# Yaw that a push makes relative to a free box: tyres hold most of it.
 _SPIN_SHARE = 0.3
 _MAX_SPIN_DPS = 180.0
 # A spawn pose may be this much too high or too low: the road sets the height at the next tick.
@@ -114,42 +116,49 @@ class Impacts:
         return movers[near], pole[near] + offset
 
     def _push(self, boxes: Boxes, contacts: Contacts, movers: NDArray[np.bool_]) -> list[Collision]:
-        table, rows, count = self._table, self._table.solid_rows, len(boxes.yaw_rad)
-        inverse_mass = np.zeros(count)
-        inverse_mass[: len(rows)][movers] = 1.0 / table.mass_kg[rows[movers]]
-        velocity_mps = np.zeros((count, 2))
-        velocity_mps[: len(rows)] = table.kin[rows, Kin.VX : Kin.VZ]
-        impulse_ns = impulses_ns(contacts, velocity_mps, inverse_mass)
-        ids = np.concatenate([table.ids[rows], self._pole_ids])
+        table, rows = self._table, self._table.solid_rows
+        bodies = self._bodies(boxes, movers)
+        impulse_ns, velocity = solve_impulses(contacts, bodies)
+        shift_m = part(contacts, bodies.inverse_mass[:, 0])
+        touched = np.unique(np.concatenate([contacts.first, contacts.second]))
+        for index in touched[bodies.inverse_mass[touched, 0] > 0.0]:
+            row = int(rows[index])
+            table.kin[row, :2] += shift_m[index]
+            if (velocity[index] != bodies.velocity[index]).any():
+                table.set_velocity(row, (velocity[index, 0], velocity[index, 1], table.kin[row, Kin.VZ]))
+                spin_dps = math.degrees(velocity[index, 2])
+                table.spin_dps[row] = min(max(spin_dps, -_MAX_SPIN_DPS), _MAX_SPIN_DPS)
+        return self._report(contacts, impulse_ns, bodies.inverse_mass[:, 0])
+
+    def _bodies(self, boxes: Boxes, movers: NDArray[np.bool_]) -> Bodies:
+        """Return what the boxes weigh and how they move; what is not pushed stands like a wall, whatever it reports."""
+        table, rows = self._table, self._table.solid_rows[movers]
+        moving = np.flatnonzero(movers)
+        inverse_mass, velocity = np.zeros((len(boxes.yaw_rad), 3)), np.zeros((len(boxes.yaw_rad), 3))
+        mass_kg = table.mass_kg[rows]
+        inertia_kgm2 = mass_kg * (table.box_half_m[rows, 0] ** 2 + table.box_half_m[rows, 1] ** 2) / 3.0
+        inverse_mass[moving, :2] = 1.0 / mass_kg[:, None]
+        inverse_mass[moving, 2] = _SPIN_SHARE / inertia_kgm2
+        velocity[moving, :2] = table.kin[rows, Kin.VX : Kin.VZ]
+        velocity[moving, 2] = np.radians(table.spin_dps[rows])
+        return Bodies(centre_m=boxes.centre_m, velocity=velocity, inverse_mass=inverse_mass)
+
+    def _report(
+        self, contacts: Contacts, impulse_ns: NDArray[np.float64], inverse_mass: NDArray[np.float64]
+    ) -> list[Collision]:
+        ids = np.concatenate([self._table.ids[self._table.solid_rows], self._pole_ids])
         reports: list[Collision] = []
         touching = set()
-        for k in range(len(contacts.first)):
-            a, b = int(contacts.first[k]), int(contacts.second[k])
+        for k, (a, b) in enumerate(zip(contacts.first, contacts.second, strict=True)):
             pair = (int(ids[a]), int(ids[b]))
             touching.add(pair)
-            push = impulse_ns[k] * contacts.normal[k]
-            inverse = inverse_mass[a] + inverse_mass[b]
-            for index, sign in ((a, -1.0), (b, 1.0)):
-                if inverse_mass[index] > 0.0:
-                    self._kick(int(rows[index]), sign * push, contacts.point_m[k] - boxes.centre_m[index])
-                    share = sign * inverse_mass[index] / inverse
-                    table.kin[rows[index], :2] += share * contacts.depth_m[k] * contacts.normal[k]
-            if pair not in self._touching or impulse_ns[k] * inverse > _CLOSING_REPORTED_MPS:
-                reports.append(Collision(pair[0], pair[1], (-float(push[0]), -float(push[1]), 0.0)))
-                reports.append(Collision(pair[1], pair[0], (float(push[0]), float(push[1]), 0.0)))
+            x_ns, y_ns = (impulse_ns[k] * contacts.normal[k]).tolist()
+            pressed_mps = impulse_ns[k] * (inverse_mass[a] + inverse_mass[b])
+            if pair not in self._touching or pressed_mps > _CLOSING_REPORTED_MPS:
+                reports.append(Collision(pair[0], pair[1], (-x_ns, -y_ns, 0.0)))
+                reports.append(Collision(pair[1], pair[0], (x_ns, y_ns, 0.0)))
         self._touching = touching
         return reports
-
-    def _kick(self, row: int, impulse_ns: NDArray[np.float64], lever_m: NDArray[np.float64]) -> None:
-        table = self._table
-        mass_kg, half_m = table.mass_kg[row], table.box_half_m[row]
-        velocity_mps = table.kin[row, VELOCITY].copy()
-        velocity_mps[:2] += impulse_ns / mass_kg
-        table.set_velocity(row, velocity_mps)
-        inertia = mass_kg * (half_m[0] ** 2 + half_m[1] ** 2) / 3.0
-        moment = lever_m[0] * impulse_ns[1] - lever_m[1] * impulse_ns[0]
-        spin_dps = table.spin_dps[row] + _SPIN_SHARE * math.degrees(moment / inertia)
-        table.spin_dps[row] = min(max(spin_dps, -_MAX_SPIN_DPS), _MAX_SPIN_DPS)
 
 
 def _pole_boxes(feet_m: NDArray[np.float64]) -> Boxes:

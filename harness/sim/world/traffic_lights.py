@@ -7,16 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.sim.world.signals import Controller, Signal
 
-RED, YELLOW, GREEN = 0, 1, 2
+
+class LightState(IntEnum):
+    """CARLA's TrafficLightState; controllers show the first three, clients may set any."""
+
+    RED = 0
+    YELLOW = 1
+    GREEN = 2
+    OFF = 3
+    UNKNOWN = 4
+
+
 DEFAULT_TIMES_S = (10.0, 3.0, 2.0)  # green, yellow, red
-_TIME_COLUMN = {GREEN: 0, YELLOW: 1, RED: 2}
-_NEXT = {GREEN: YELLOW, YELLOW: RED, RED: GREEN}
+_TIME_COLUMN = {LightState.GREEN: 0, LightState.YELLOW: 1, LightState.RED: 2}
+_NEXT = {LightState.GREEN: LightState.YELLOW, LightState.YELLOW: LightState.RED, LightState.RED: LightState.GREEN}
 # A client may set a time of zero; a cycle must not spin forever inside one tick.
 _SHORTEST_PHASE_S = 0.01
 
@@ -31,7 +42,7 @@ class _Group:
 
     turns: list[list[int]]
     current: int = 0
-    phase: int = GREEN
+    phase: LightState = LightState.GREEN
     elapsed_s: float = 0.0
     is_frozen: bool = False
 
@@ -40,7 +51,7 @@ class TrafficLights:
     """All lights of a town, indexed as in the list of signals given.
 
     Attributes:
-        state: (L,) uint8, CARLA's TrafficLightState.
+        state: (L,) uint8, each a LightState.
         elapsed_s: (L,) time since the state changed; stands still while frozen.
         times_s: (L, 3) how long the light's controller shows green, yellow and red.
         frozen: (L,) bool, the cycle of the light's junction stands still.
@@ -73,7 +84,7 @@ class TrafficLights:
 
     def _switch(self, group: _Group) -> None:
         group.phase = _NEXT[group.phase]
-        if group.phase == GREEN:
+        if group.phase == LightState.GREEN:
             group.current = (group.current + 1) % len(group.turns)
         self._show(group.turns[group.current], group.phase)
 
@@ -85,7 +96,7 @@ class TrafficLights:
         """Show `state` until the light's controller switches next."""
         self._show([light], state)
 
-    def set_time(self, light: int, state: int, seconds: float) -> None:
+    def set_time(self, light: int, state: LightState, seconds: float) -> None:
         """Set how long the light's controller shows `state`."""
         self.times_s[self._turn_of[light], _TIME_COLUMN[state]] = max(seconds, 0.0)
 
@@ -117,10 +128,10 @@ class TrafficLights:
             self._reset(group)
 
     def _reset(self, group: _Group) -> None:
-        group.current, group.phase, group.elapsed_s = 0, GREEN, 0.0
+        group.current, group.phase, group.elapsed_s = 0, LightState.GREEN, 0.0
         for turn in group.turns:
-            self._show(turn, RED)
-        self._show(group.turns[0], GREEN)
+            self._show(turn, LightState.RED)
+        self._show(group.turns[0], LightState.GREEN)
 
 
 def _build_groups(signals: Sequence[Signal], controllers: Sequence[Controller]) -> list[_Group]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.errors import SimError
 from harness.sim.world.actors import ACCELERATION, ANGULAR_VELOCITY, POSE, VELOCITY, ActorInfo, ActorTable, Kin, Kind
-from harness.sim.world.blueprints import LIBRARY, Blueprint
+from harness.sim.world.blueprints import LIBRARY, Blueprint, SemanticTag
 from harness.sim.world.impacts import Collision, Impacts
 from harness.sim.world.poses import Pose, compose, normalized
 from harness.sim.world.right_of_way import RightOfWay
@@ -79,7 +79,7 @@ class World:
             kind=kind,
             box_centre_m=(box.x_m, box.y_m, box.z_m),
             box_half_m=(box.half_x_m, box.half_y_m, box.half_z_m),
-            semantic_tag=7 if kind is Kind.TRAFFIC_LIGHT else 8,
+            semantic_tag=SemanticTag.TRAFFIC_LIGHT if kind is Kind.TRAFFIC_LIGHT else SemanticTag.TRAFFIC_SIGN,
             signal_id=signal.signal_id,
         )
         return self._add(info, (signal.x_m, signal.y_m, signal.z_m, 0.0, signal.yaw_deg, 0.0))

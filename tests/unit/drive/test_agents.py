@@ -181,7 +181,8 @@ def test_check_refuses_a_folder_called_like_a_file(tmp_path: Path) -> None:
 
 def test_base_class_keeps_what_the_evaluator_hands_over() -> None:
     agent = Agent()
-    agent.attach(SimpleNamespace(hero="hero", world="world", carla_map="map"))  # type: ignore[arg-type]
+    context = SimpleNamespace(hero="hero", world="world", carla_map="map", route=None)
+    agent.attach(context)  # type: ignore[arg-type]
     agent.set_global_plan(["gps"], ["places"])
     assert (agent.hero, agent.world, agent.carla_map) == ("hero", "world", "map")
     assert (agent._global_plan, agent._global_plan_world_coord) == (["gps"], ["places"])

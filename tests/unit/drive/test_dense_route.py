@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -101,13 +102,16 @@ def test_stretches_meet_without_repeating_points(borough: RoadGraph) -> None:
 def test_points_nearly_in_the_same_place_are_one_point(borough: RoadGraph) -> None:
     lane = max(borough.lanes.values(), key=lambda lane: len(lane.waypoints))
     start = lane.waypoints[10]
-    stretches = [[start, *(start.next(metres)[0] for metres in ahead)] for ahead in ([1.0, 2.0], [2.2, 3.2])]
+    stretches = [
+        [start, *(start.next(metres)[0] for metres in ahead)] for ahead in ([1.0, 2.0], [2.2, 3.2, 4.2, 5.2, 6.2])
+    ]
     stretches[1] = stretches[1][1:]
     traces = iter([[(waypoint, FOLLOW) for waypoint in stretch] for stretch in stretches])
-    planner = SimpleNamespace(trace_route=lambda _origin, _destination: next(traces))
-    route = interpolate([Point(0.0, 0.0, 0.0)] * 3, planner)  # type: ignore[arg-type]
+    planner = SimpleNamespace(trace_route=lambda _origin, _destination: next(traces), locate=borough.locate)
+    place = start.transform.location
+    route = interpolate([Point(place.x, place.y, place.z)] * 3, planner)  # type: ignore[arg-type]
     steps_m = np.linalg.norm(np.diff(route.xyz, axis=0), axis=1)
-    assert steps_m == pytest.approx([1.0, 1.0, 1.2], abs=0.02)
+    assert steps_m == pytest.approx([1.0, 1.0, 1.2, 1.0, 1.0, 1.0], abs=0.02)
 
 
 def test_arrays_have_one_row_per_point(borough: RoadGraph) -> None:
@@ -191,3 +195,16 @@ def test_every_bench2drive_route_of_the_small_towns_is_sound(
             assert 0.95 < dense.length_m / polyline_m < 1.6
             checked += 1
     assert checked == 40
+
+
+@pytest.mark.parametrize(
+    ("keypoints", "text"),
+    [
+        ([Point(250.0, -378.25, 0.0)] * 2, "route is 0.0 m long, expected at least 5 m"),
+        ([Point(250.0, -378.25, 0.0), Point(10_000.0, 0.0, 0.0)], "m off the road, expected at most 20 m"),
+        ([Point(250.0, -378.25, 0.0), Point(1e300, 0.0, 0.0)], "lies in no town, expected metres"),
+    ],
+)
+def test_points_that_make_no_route_are_refused(borough: RoadGraph, keypoints: list[Point], text: str) -> None:
+    with pytest.raises(RouteError, match=re.escape(text)):
+        interpolate(keypoints, borough)

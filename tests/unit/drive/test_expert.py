@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from harness.drive.expert import Decision, curve_speeds
+from harness.drive.idm import Cause
 from harness.drive.regulations import OnRoute
 from tests.unit.drive.criteria.drawn import ego_at, tick
 from tests.unit.drive.drawn import (
@@ -175,7 +176,7 @@ def test_whoever_the_next_two_seconds_run_into_is_a_hazard(body: Body, is_hazard
 
 
 @pytest.mark.parametrize(
-    ("x_m", "y_m", "yaw_deg", "speed_mps", "is_hazard"),
+    ("x_m", "y_m", "yaw_deg", "speed_mps", "brakes"),
     [
         (12.0, 4.0, -90.0, 1.5, True),  # into the way
         (12.0, -4.0, 90.0, 1.5, True),
@@ -185,13 +186,15 @@ def test_whoever_the_next_two_seconds_run_into_is_a_hazard(body: Body, is_hazard
         (12.0, 8.0, -90.0, 1.5, False),  # still far away
     ],
 )
-def test_a_pedestrian_is_a_hazard_if_it_walks_into_the_way(
-    x_m: float, y_m: float, yaw_deg: float, speed_mps: float, is_hazard: bool
+def test_one_brakes_for_a_pedestrian_who_walks_into_the_way(
+    x_m: float, y_m: float, yaw_deg: float, speed_mps: float, brakes: bool
 ) -> None:
     walker = Body(
         x_m=x_m, y_m=y_m, yaw_deg=yaw_deg, speed_mps=speed_mps, half_length_m=0.2, half_width_m=0.2, kind="walker"
     )
-    assert decide(walker).is_hazard is is_hazard
+    decision = decide(walker)
+    assert (decision.cause == Cause.PEDESTRIAN) is brakes
+    assert decision.brake is brakes
 
 
 def test_a_pedestrian_who_crosses_is_not_hit_and_the_drive_goes_on() -> None:
@@ -202,7 +205,7 @@ def test_a_pedestrian_who_crosses_is_not_hit_and_the_drive_goes_on() -> None:
         }
 
     moments = drive(expert_on(straight_way(200.0)), 12.0, speed_mps=10.0, bodies=walker)
-    assert any(moment.decision.is_hazard for moment in moments)
+    assert any(moment.decision.cause == Cause.PEDESTRIAN for moment in moments)
     assert min(gap_m(moment, walker(moment.time_s)[5]) for moment in moments) > 0.5
     assert moments[-1].x_m > 60.0
 

@@ -11,7 +11,13 @@ import pytest
 
 from harness.datatypes.route import Point
 from harness.drive.dense_route import interpolate
-from harness.drive.privileged_route import PrivilegedRoute, build_privileged_route, curvatures, headings_deg
+from harness.drive.privileged_route import (
+    POINT_GAP_M,
+    PrivilegedRoute,
+    build_privileged_route,
+    curvatures,
+    headings_deg,
+)
 from harness.drive.road_graph import RoadGraph
 from harness.drive.road_option import RoadOption
 
@@ -68,12 +74,6 @@ def test_index_moves_forward_only_and_four_metres_at_most(x: float, index: int) 
 def test_index_stops_at_the_last_point() -> None:
     route = straight()
     assert route.advance(len(route) - 1, 500.0, 0.0) == len(route) - 1
-
-
-def test_remaining_distance_counts_to_the_end_of_the_dense_route() -> None:
-    route = straight()
-    assert route.remaining_m(499) == pytest.approx(50.0)
-    assert route.remaining_m(2000) == 0.0
 
 
 def test_distance_to_the_next_junction() -> None:
@@ -160,7 +160,7 @@ def test_built_route_is_even_and_knows_its_ends(borough: RoadGraph) -> None:
     assert len(route) - route.end_index == pytest.approx(500, abs=20)
     assert route.xyz[route.start_index] == pytest.approx(dense.xyz[0], abs=0.6)
     assert route.xyz[route.end_index] == pytest.approx(dense.xyz[-1], abs=0.6)
-    assert route.remaining_m(route.start_index) == pytest.approx(dense.length_m, abs=1.5)
+    assert (route.end_index - route.start_index) * POINT_GAP_M == pytest.approx(dense.length_m, abs=1.5)
     assert (np.diff(route.dense_index) >= 0).all()
     assert route.is_junction[route.start_index : route.end_index].any()
     offset_m = np.linalg.norm(route.xyz - dense.xyz[route.dense_index], axis=1)[route.start_index : route.end_index]

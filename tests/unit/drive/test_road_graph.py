@@ -16,7 +16,7 @@ import networkx
 import pytest
 
 from harness.drive.lanes import Lane, lane_key
-from harness.drive.road_graph import LANE_CHANGES, RoadGraph, RoadOption, command_of, turn_option, turn_options
+from harness.drive.road_graph import LANE_CHANGES, RoadGraph, RoadOption, turn_option, turn_options
 from harness.errors import RouteError
 
 LANE = """<lane id="{id}" type="driving" level="false"><link>{link}</link><width sOffset="0" a="3.5" b="0" c="0" d="0"/>
@@ -62,11 +62,6 @@ def street() -> RoadGraph:
 
 def locations(trace: Sequence[tuple[Any, RoadOption]]) -> list[Any]:
     return [waypoint.transform.location for waypoint, _ in trace]
-
-
-@pytest.mark.parametrize(("number", "command"), [(1, 1), (6, 6), (4, 4), (-1, 4), (0, 4), (7, 4), (RoadOption.VOID, 4)])
-def test_unknown_options_are_lane_follow(number: int, command: int) -> None:
-    assert command_of(number) == command
 
 
 @pytest.mark.parametrize(

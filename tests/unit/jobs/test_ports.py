@@ -9,13 +9,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from harness.errors import JobError
 from harness.jobs import ports
-from harness.jobs.ports import BLOCK_SIZE, take_port_block
+from harness.jobs.ports import BLOCK_SIZE, lock_server, take_port_block
 
 # Every worker of pytest-xdist has a range of its own, above the one that simulators of other tests use.
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
@@ -118,3 +119,21 @@ def test_locks_are_the_users_own(tmp_path: Path) -> None:
     (folder,) = tmp_path.glob("carla-harness-ports-*")
     assert folder.name.endswith(str(os.getuid()))
     assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_one_process_drives_in_a_server() -> None:
+    lock = lock_server("carla.example", 2000)
+    with pytest.raises(JobError, match=r"another process drives in the server at carla\.example:2000"):
+        lock_server("carla.example", 2000)
+    lock_server("carla.example", 2001).close()
+    lock.close()
+    lock_server("carla.example", 2000).close()
+
+
+def test_drives_in_a_server_take_turns_with_traffic_manager_ports() -> None:
+    block = take_port_block()
+    numbers = [block.traffic_manager_of(drive) for drive in range(16)]
+    assert len(set(numbers)) == 8
+    assert all(first != second for first, second in pairwise(numbers))
+    assert block.first + 1 < min(numbers) <= max(numbers) < block.first + BLOCK_SIZE
+    block.release()

@@ -53,8 +53,9 @@ def test_failing_call_leaves_the_old_file_and_nothing_else(
     target.write_text(OLD)
     with monkeypatch.context() as patch:
         FileSystem(patch, at_call, fail)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(OSError, match="No space left") as caught:
             publish_text(target, NEW)
+    assert (caught.value.errno, caught.value.filename) == (28, str(target))
     assert target.read_text() == OLD
     assert list(tmp_path.iterdir()) == [target]
 

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from harness.datatypes.result import RouteOutcome
 from harness.datatypes.unit import Unit
 from harness.errors import ConfigError, HarnessError
 from harness.jobs import run_folder
+from harness.jobs.publish import publish_json
 from harness.jobs.run_folder import (
     RunFolder,
     agent_folder_name,
@@ -25,7 +27,18 @@ from harness.jobs.run_folder import (
     open_run,
     point_latest,
 )
+from harness.metrics.checkpoint import checkpoint
+from harness.metrics.lb20 import route_record
 
+OUTCOME = RouteOutcome(
+    route_id="RouteScenario_5_rep0",
+    route_length_m=200.0,
+    completion_percent=100.0,
+    infractions=(),
+    duration_sim_s=40.0,
+    duration_wall_s=2.5,
+)
+RESULT = checkpoint([route_record(OUTCOME, 0)], 1)
 CONFIG = {"bench": "mini", "agent": "expert", "seeds": [1], "routes": ["05", "07"]}
 
 
@@ -58,7 +71,7 @@ def new_run(outputs: Path, seeds: Sequence[int] = (1,), **changes: Any) -> RunFo
 
 
 def finish(run: RunFolder, one: Unit) -> None:
-    run.next_attempt(one).result.write_text("{}")
+    publish_json(run.next_attempt(one).result, RESULT)
 
 
 @pytest.fixture
@@ -147,7 +160,7 @@ def test_tenth_attempt_follows_the_ninth(tmp_path: Path) -> None:
 def test_foreign_entries_are_no_attempts(tmp_path: Path) -> None:
     run = new_run(tmp_path)
     folder = run.next_attempt(unit()).folder.parent
-    for name in ("attempt_", "attempt_x", "attempt_2.bak"):
+    for name in ("attempt_", "attempt_x", "attempt_2.bak", "attempt_²", "attempt_٣"):
         (folder / name).mkdir()
     assert run.next_attempt(unit()).number == 2
 
@@ -168,6 +181,35 @@ def test_half_written_result_is_no_result(tmp_path: Path) -> None:
     attempt = run.next_attempt(unit())
     attempt.folder.joinpath(".result.json.123.abcd").write_text('{"half')
     assert run.result_of(unit()) is None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"\x00\xff",
+        b"{}",
+        json.dumps(RESULT).replace("2.5", "1e999").encode(),
+        json.dumps(RESULT).encode()[:-40],
+        b"[" * 100_000,
+    ],
+)
+def test_damaged_result_is_kept_named_and_driven_again(tmp_path: Path, damage: bytes) -> None:
+    run = new_run(tmp_path)
+    file = run.next_attempt(unit()).result
+    file.write_bytes(damage)
+    assert run.result_of(unit()) is None
+    assert run.missing(units()) == units()
+    ((one, path, why),) = run.damaged(units())
+    assert (one, path) == (unit(), file)
+    assert why
+    assert str(file) not in why
+    finish(run, unit())
+    result = run.result_of(unit())
+    assert result is not None
+    assert result.parent.name == "attempt_2"
+    assert file.read_bytes() == damage
+    assert run.damaged(units()) == []
 
 
 # --- finding ---------------------------------------------------------------------------------------------------------
@@ -212,7 +254,7 @@ def test_what_is_no_run_is_refused(tmp_path: Path, name: str) -> None:
     assert caught.value.hint == "harness list shows the runs"
 
 
-@pytest.mark.parametrize("damage", ["[config", "\0", "config = 3", ""])
+@pytest.mark.parametrize("damage", ["[config", "\0", "config = 3", "", "a = " + "[" * 100_000])
 def test_damaged_configuration_is_named(tmp_path: Path, damage: str) -> None:
     run = new_run(tmp_path)
     run.run_file.write_text(damage)
@@ -226,6 +268,17 @@ def test_damaged_manifest_is_named(tmp_path: Path, damage: str) -> None:
     run = new_run(tmp_path)
     run.manifest.write_bytes(damage.encode("latin-1"))
     with pytest.raises(HarnessError, match=f"cannot read {run.manifest}: "):
+        run.units()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("route", {}), ("route", "../05"), ("route", ""), ("suite", "a/b"), ("seed", "1"), ("seed", True), ("town", None)],
+)
+def test_manifest_with_a_field_of_the_wrong_kind_is_named(tmp_path: Path, field: str, value: Any) -> None:
+    run = new_run(tmp_path)
+    run.manifest.write_text(json.dumps({**unit().as_dict(), field: value}))
+    with pytest.raises(HarnessError, match=f"cannot read {run.manifest}: .*found .*, expected "):
         run.units()
 
 
@@ -282,6 +335,27 @@ def test_latest_of_a_run_from_elsewhere(tmp_path: Path) -> None:
     assert point_latest(tmp_path / "here", run).resolve() == run.folder.resolve()
 
 
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_what_is_no_link_is_not_replaced(tmp_path: Path, kind: str) -> None:
+    run = new_run(tmp_path)
+    link = tmp_path / "evaluation" / "latest"
+    link.mkdir() if kind == "folder" else link.write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    for action in (lambda: point_latest(tmp_path, run), lambda: new_run(tmp_path)):
+        with pytest.raises(HarnessError, match=f"{link} is a {kind}, expected the link to the newest run") as caught:
+            action()
+        assert caught.value.hint == f"mv {link} {link}.old"
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_output_folder_that_is_a_broken_link(tmp_path: Path) -> None:
+    outputs = tmp_path / "outputs"
+    outputs.symlink_to("nowhere")
+    with pytest.raises(HarnessError, match=f"found {outputs}, a file or a broken link, expected a folder") as caught:
+        new_run(outputs)
+    assert caught.value.hint == f"ls -ld {outputs}"
+
+
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
@@ -289,10 +363,10 @@ def test_latest_of_a_run_from_elsewhere(tmp_path: Path) -> None:
         ({"00": "a"}, []),  # 01 could not be read when the run began
         ({"00": "a", "01": "b", "02": "c"}, []),  # 02 cannot be read now
         ({"00": "a", "01": "changed"}, ["inputs"]),
+        (3, ["inputs"]),
+        (["00"], ["inputs"]),
     ],
 )
-def test_a_changed_input_file_makes_another_run_a_repaired_one_does_not(
-    found: dict[str, str], expected: list[str]
-) -> None:
+def test_a_changed_input_file_makes_another_run_a_repaired_one_does_not(found: Any, expected: list[str]) -> None:
     wanted = {"bench": "mini", "inputs": {"00": "a", "01": "b"}}
     assert differences({"bench": "mini", "inputs": found}, wanted) == expected

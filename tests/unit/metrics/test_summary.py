@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from harness.datatypes.infraction import Infraction, InfractionKind
 from harness.datatypes.result import Failure, RouteOutcome
 from harness.errors import HarnessError
 from harness.metrics import lb20
-from harness.metrics.summary import Scores, SeedMeans, summarize
+from harness.metrics.checkpoint import checkpoint
+from harness.metrics.summary import Scores, SeedMeans, result_problem, summarize
 
 RED = Infraction(kind=InfractionKind.RED_LIGHT)
 
@@ -112,3 +114,65 @@ def test_record_without_a_part_is_named(part: str) -> None:
     del damaged[part]
     with pytest.raises(HarnessError, match=f"record of route 'a' seed 1: found no usable '{part}'"):
         summarize({("a", 1): damaged}, ["a"], [1])
+
+
+def put(*path: str | int, value: Any) -> Callable[[Any], None]:
+    """Return what replaces one value of a result file."""
+
+    def change(content: Any) -> None:
+        for key in path[:-1]:
+            content = content[key]
+        content[path[-1]] = value
+
+    return change
+
+
+RECORD = ("_checkpoint", "records", 0)
+
+
+def sound() -> Any:
+    return {
+        **checkpoint([record(50.0, RED)], 1),
+        "harness": {"scenarios_not_built": {"Accident": 1}, "wall": {"simulated_per_wall": 16}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (put("_checkpoint", "records", value=[]), "holds no record"),
+        (put("_checkpoint", value=None), "holds no record"),
+        (put(*RECORD, value="record"), "holds no record"),
+        (put(*RECORD, "meta", "duration_system", value="abc"), "holds no usable duration_system, found 'abc'"),
+        (
+            put(*RECORD, "meta", "duration_game", value=float("inf")),
+            "holds no usable duration_game, found 'inf'",
+        ),
+        (put(*RECORD, "meta", value=[]), "holds no usable meta, found"),
+        (put(*RECORD, "scores", "score_route", value=None), "holds no usable score_route, found 'None'"),
+        (put(*RECORD, "scores", "score_composed", value=10**400), "holds no usable score_composed, found '1000"),
+        (put(*RECORD, "scores", "score_penalty", value=True), "holds no usable score_penalty, found 'True'"),
+        (put(*RECORD, "status", value=3), "holds no usable status, found '3'"),
+        (put(*RECORD, "infractions", value={}), "holds no usable 'collisions_layout'"),
+        (put(*RECORD, "infractions", "red_light", value=3), "holds no usable red_light, found '3'"),
+        (put("harness", value=None), "holds no usable section harness, found 'None'"),
+        (put("harness", "wall", value=3), "holds no usable wall, found '3'"),
+        (put("harness", "wall", "simulated_per_wall", value="x"), "holds no usable simulated_per_wall, found 'x'"),
+        (put("harness", "scenarios_not_built", value=[]), "holds no usable scenarios_not_built, found"),
+        (put("harness", "scenarios_not_built", "Accident", value="1"), "holds no usable count of Accident, found '1'"),
+    ],
+)
+def test_damaged_result_is_told_from_a_sound_one(change: Callable[[Any], None], problem: str) -> None:
+    content = sound()
+    assert result_problem(content) is None
+    change(content)
+    found = result_problem(content)
+    assert found is not None
+    assert found.startswith(problem)
+
+
+def test_result_of_another_program_has_no_section_of_ours() -> None:
+    content = sound()
+    del content["harness"]
+    assert result_problem(content) is None
+    assert [result_problem(other) for other in (3, None, [], "x", {})] == ["holds no record"] * 5

@@ -1,4 +1,4 @@
-"""Contacts of boxes against shapely, and the push that follows."""
+"""Contacts of boxes against shapely, and what they do to actors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from shapely import Polygon
 
 from harness.sim.world.actors import ActorInfo, ActorTable, Kin, Kind
-from harness.sim.world.collisions import RESTITUTION, Boxes, candidate_pairs, find_contacts, impulses_ns
+from harness.sim.world.collisions import Boxes, candidate_pairs, find_contacts
 from harness.sim.world.impacts import Impacts
 
 BOX = st.tuples(
@@ -84,37 +84,6 @@ def test_boxes_above_each_other_do_not_touch(bottom_m: float, touching: bool) ->
     assert (len(find_contacts(boxes, *_pair()).first) == 1) == touching
 
 
-@given(st.floats(-30, 30), st.floats(-30, 30), st.floats(-3.2, 3.2), st.floats(500, 3000), st.floats(500, 3000))
-def test_momentum_is_kept_and_the_approach_ends(
-    speed_a: float, speed_b: float, yaw: float, mass_a: float, mass_b: float
-) -> None:
-    boxes = _boxes((0.0, 0.0, 0.0, 2.0, 1.0), (3.0, 0.5, yaw, 2.0, 1.0))
-    contacts = find_contacts(boxes, *_pair())
-    if not len(contacts.first):
-        return
-    velocity = np.array([[speed_a, 1.0], [speed_b, -1.0]])
-    inverse = np.array([1 / mass_a, 1 / mass_b])
-    impulse = impulses_ns(contacts, velocity, inverse)
-    push = impulse[0] * contacts.normal[0]
-    after = velocity + np.array([-push * inverse[0], push * inverse[1]])
-    before_ns = mass_a * velocity[0] + mass_b * velocity[1]
-    assert mass_a * after[0] + mass_b * after[1] == pytest.approx(before_ns)
-    closing_before = -(velocity[1] - velocity[0]) @ contacts.normal[0]
-    closing_after = -(after[1] - after[0]) @ contacts.normal[0]
-    if closing_before > 0.0:
-        assert closing_after == pytest.approx(-RESTITUTION * closing_before, abs=1e-9)
-    else:
-        assert impulse[0] == 0.0
-    energy_before = mass_a * velocity[0] @ velocity[0] + mass_b * velocity[1] @ velocity[1]
-    assert mass_a * after[0] @ after[0] + mass_b * after[1] @ after[1] <= energy_before * (1 + 1e-9)
-
-
-def test_an_immovable_pair_takes_no_impulse() -> None:
-    box = (0.0, 0.0, 0.0, 2.0, 1.0)
-    contacts = find_contacts(_boxes(box, box), *_pair())
-    assert impulses_ns(contacts, np.array([[5.0, 0.0], [-5.0, 0.0]]), np.zeros(2)).tolist() == [0.0]
-
-
 # --- on actors -------------------------------------------------------------------------------------------------------
 
 
@@ -171,6 +140,22 @@ def test_only_vehicles_with_physics_are_pushed() -> None:
     assert table.kin[0, Kin.X] == pytest.approx(-0.5) and table.kin[0, Kin.VX] == pytest.approx(-1.0)
 
 
+@pytest.mark.parametrize(("speed_mps", "after_mps"), [(0.0, 0.0), (10.0, -1.0)])
+def test_what_is_not_pushed_is_a_wall_whatever_velocity_it_reports(speed_mps: float, after_mps: float) -> None:
+    table = _table((0.0, speed_mps), (3.5, -20.0))
+    table.simulates_physics[1] = False
+    reports = Impacts(table, _no_poles(), []).step()
+    assert table.kin[:, Kin.VX].tolist() == pytest.approx([after_mps, -20.0])
+    assert reports[1].impulse_ns[0] == pytest.approx(1000.0 * (speed_mps - after_mps))
+
+
+def test_a_push_through_the_middle_leaves_the_spin() -> None:
+    table = _table((0.0, 10.0), (3.5, 0.0))
+    table.spin_dps[0] = 50.0
+    Impacts(table, _no_poles(), []).step()
+    assert table.spin_dps.tolist() == pytest.approx([50.0, 0.0])
+
+
 def test_two_things_that_nothing_moves_do_not_collide() -> None:
     table = _table((0.0, 0.0), (1.0, 0.0))
     table.simulates_physics[:] = False
@@ -179,9 +164,60 @@ def test_two_things_that_nothing_moves_do_not_collide() -> None:
 
 def test_a_pole_stops_a_car_and_is_named() -> None:
     table = _table((0.0, 5.0))
-    reports = Impacts(table, np.array([[2.05, 0.3, 0.0], [50.0, 0.0, 0.0]]), [77, 78]).step()
+    reports = Impacts(table, np.array([[2.05, 0.0, 0.0], [50.0, 0.0, 0.0]]), [77, 78]).step()
     assert [(r.this, r.other) for r in reports] == [(1, 77), (77, 1)]
     assert table.kin[0, Kin.VX] == pytest.approx(-0.5)
+
+
+def _cones(table: ActorTable, *places_m: tuple[float, float]) -> None:
+    for number, (x_m, y_m) in enumerate(places_m, start=100):
+        info = ActorInfo(id=number, type_id="cone", kind=Kind.PROP, box_half_m=(0.2, 0.2, 0.4))
+        table.add(info, np.array([x_m, y_m, 0.0, 0.0, 0.0, 0.0]))
+
+
+def test_two_cones_side_by_side_stop_a_car_no_more_than_one() -> None:
+    table = _table((0.0, 10.0))
+    _cones(table, (2.1, -0.5), (2.1, 0.5))
+    reports = Impacts(table, _no_poles(), []).step()
+    assert table.kin[0, Kin.VX : Kin.VZ].tolist() == pytest.approx([-1.0, 0.0], abs=0.1)
+    assert table.kin[0, :2].tolist() == pytest.approx([-0.1, 0.0])  # the overlap once
+    on_car = [report.impulse_ns[0] for report in reports if report.this == 1]
+    assert max(on_car) < 0.0 and sum(on_car) == pytest.approx(-11_000.0, rel=0.01)
+
+
+PLACE = st.tuples(st.floats(-2.3, 2.3), st.floats(-1.3, 1.3))
+
+
+@given(
+    st.floats(-20, 20),
+    st.floats(-20, 20),
+    st.lists(PLACE, min_size=2, max_size=6),
+    st.lists(st.tuples(st.floats(-4, 4), st.floats(-2, 2), st.floats(-180, 180), st.floats(300, 4000)), max_size=3),
+)
+def test_no_heap_of_things_adds_kinetic_energy_or_moves_a_car_far(
+    vx_mps: float,
+    vy_mps: float,
+    cones: list[tuple[float, float]],
+    others: list[tuple[float, float, float, float]],
+) -> None:
+    table = _table((0.0, 0.0), *[(x_m, 0.0) for x_m, *_ in others])
+    table.set_velocity(0, (vx_mps, vy_mps, 0.0))
+    for row, (_, y_m, yaw_deg, mass_kg) in enumerate(others, start=1):
+        table.kin[row, Kin.Y], table.kin[row, Kin.YAW], table.mass_kg[row] = y_m, yaw_deg, mass_kg
+    _cones(table, *cones)
+    before_j, before_m = _energy_j(table), table.kin[:, :2].copy()
+    Impacts(table, _no_poles(), []).step()
+    assert _energy_j(table) <= before_j * (1.0 + 1e-9) + 1e-6
+    moved_m = np.hypot(*(table.kin[:, :2] - before_m).T)
+    # Two boxes of these sizes never overlap by more than this along the shortest way out.
+    assert moved_m.max() <= 2.0 * np.hypot(2.0, 1.0)
+
+
+def _energy_j(table: ActorTable) -> float:
+    """Return the kinetic energy of cars of 4 by 2 m, turning included."""
+    spin_radps = np.radians(table.spin_dps)
+    speed_mps2 = table.kin[:, Kin.VX] ** 2 + table.kin[:, Kin.VY] ** 2
+    return float((table.mass_kg * (speed_mps2 + 5.0 / 3.0 * spin_radps**2)).sum() / 2.0)
 
 
 def test_a_place_is_free_or_taken() -> None:

@@ -91,6 +91,7 @@ class Running:
 
     def _run(self, ready: threading.Event) -> None:
         async def main() -> None:
+            self.server.prepare(self.stream_port)
             await self.server.serve(HOST, self.port, self.stream_port, lambda port: ready.set())
 
         self._task = self._loop.create_task(main())

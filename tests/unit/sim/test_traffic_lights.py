@@ -7,9 +7,10 @@ from xml.parsers.expat import ExpatError
 import pytest
 
 from harness.sim.world.signals import Box, Controller, LanePlace, Signal, StopLine, read_controllers
-from harness.sim.world.traffic_lights import GREEN, RED, YELLOW, TrafficLights
+from harness.sim.world.traffic_lights import LightState, TrafficLights
 
 DT_S = 0.05
+RED, YELLOW, GREEN = LightState.RED, LightState.YELLOW, LightState.GREEN
 
 
 def _signal(name: str, junction_id: int = 5) -> Signal:

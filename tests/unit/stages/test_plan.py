@@ -13,6 +13,7 @@ import pytest
 from harness.errors import ConfigError, HarnessError, RouteError
 from harness.stages.evaluate import EvaluateRequest, preview
 from harness.stages.plan import EvaluationPlan, plan_evaluation, route_cost_m
+from harness.suites import NotRunnable
 
 
 @pytest.fixture(autouse=True)
@@ -151,8 +152,10 @@ def test_missing_town_is_named_with_the_folders(drawn_data: Callable[..., Path],
     assert problem.reason == (
         f"town Atlantis not found, expected Atlantis.xodr or .xodr.gz in {repository}/routes/towns, {data}/maps"
     )
-    # Whoever runs a server of his own has his own towns.
+    # A server has its own towns; one that does not tell of them may have any.
     assert not plan("longest6", ["00", "01"], sim="127.0.0.1:2000").not_runnable
+    (missing,) = plan("longest6", ["00", "01"], sim="127.0.0.1:2000", server_towns=["Atlantis"]).not_runnable
+    assert missing == NotRunnable("00", "the server has no town Borough01 (has Atlantis)")
 
 
 def test_town_from_a_maps_folder(drawn_data: Callable[..., Path], repository: Path, tmp_path: Path) -> None:
@@ -210,3 +213,13 @@ def test_run_of_another_configuration_names_what_differs(tmp_path: Path) -> None
     assert caught.value.message == (
         f"run {run.folder} has another agent, seeds ('expert', [1]), expected that of this command"
     )
+
+
+def test_changed_checkpoint_is_another_configuration(tmp_path: Path) -> None:
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "model.pth").write_bytes(b"1")
+    before = plan(agent_config=str(tmp_path / "weights")).config
+    assert plan(agent_config=str(tmp_path / "weights")).config == before
+    (tmp_path / "weights" / "model.pth").write_bytes(b"2")
+    assert plan(agent_config=str(tmp_path / "weights")).config["agent_config_sha256"] != before["agent_config_sha256"]
+    assert plan(agent_config="no such file").config["agent_config_sha256"] == ""
