@@ -1,3 +1,3 @@
-"""carla-harness: collect, train, evaluate and score driving policies in CARLA with one Makefile."""
+"""carla-harness: evaluate driving policies in CARLA with one Makefile."""
 
 __version__ = "0.1.0"

@@ -98,7 +98,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="harness")
 def cli() -> None:
-    """Collect, train, evaluate and score driving policies in CARLA, with or without a GPU."""
+    """Evaluate driving policies in CARLA, with or without a GPU."""
 
 
 # --- eval ------------------------------------------------------------------------------------------------------------
