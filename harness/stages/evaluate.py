@@ -62,7 +62,7 @@ class Preview:
 
     Attributes:
         run: folder of the run that would be continued, None for a new one.
-        commands: command lines of the first unit, with placeholders for ports.
+        commands: command lines of the first unit, where a port is chosen later it reads <port>.
     """
 
     plan: EvaluationPlan
