@@ -69,6 +69,9 @@ def spawn_traffic(client: Any, world: Any, plan: TrafficPlan, port: int, seed: i
     """
     import carla
 
+    if not plan.vehicles:
+        # An idle Traffic Manager's cycles are so short that the race described in `ticking` becomes likely.
+        return []
     before = threads()
     manager = client.get_trafficmanager(port)
     ticker.watch_worker(find_worker(before))
@@ -76,8 +79,6 @@ def spawn_traffic(client: Any, world: Any, plan: TrafficPlan, port: int, seed: i
     manager.set_random_device_seed(seed)
     manager.set_global_distance_to_leading_vehicle(LEAD_DISTANCE_M)
     manager.global_percentage_speed_difference(BELOW_LIMIT_PERCENT)
-    if not plan.vehicles:
-        return []
     library = world.get_blueprint_library()
     batch = []
     for type_id, pose in plan.vehicles:
