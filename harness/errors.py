@@ -20,6 +20,8 @@ EXIT_COMPLETE = 0
 EXIT_ERROR = 1
 EXIT_USAGE = 2
 EXIT_PARTIAL = 3
+# Of the job entry point only: the simulator failed, not the drive.
+EXIT_SIMULATOR = 70
 
 
 class HarnessError(Exception):

@@ -19,6 +19,8 @@ class Unit:
         seed: what the user asked for; the traffic's own seed derives from it.
         agent: as the user named it; `agent_sha256` is over the agent's file, empty for built-in agents.
         config: text passed to the agent.
+        length_m: of the line through the route's points; what its time is predicted from.
+        scenario: folder of a dataset that the drive belongs to; empty in an evaluation.
     """
 
     suite: str
@@ -33,6 +35,8 @@ class Unit:
     agent: str
     agent_sha256: str
     config: str
+    scenario: str = ""
+    length_m: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields, JSON ready."""

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.datatypes.result import Failure
-from harness.drive.agents import PSEUDO_SENSORS, Agent, DriveContext, DrivingAgent, SceneAgent
+from harness.drive.agents import PSEUDO_SENSORS, Agent, DriveContext, DrivingAgent, ExpertAgent, SceneAgent
 from harness.drive.dense_route import to_gps
 from harness.drive.scene import Scene
-from harness.errors import AgentError, Interrupted, SensorError
+from harness.errors import AgentError, ConfigError, Interrupted, SensorError
 
 # How the client begins when it gives up on a server.
 CLIENT_TIME_OUT = "time-out of "
@@ -70,6 +70,20 @@ class AgentSession:
         except BaseException as error:
             self._blame(Failure.AGENT_CRASHED, error)
             return None
+
+    @property
+    def expert(self) -> ExpertAgent:
+        """The agent, if it is the expert.
+
+        Raises:
+            ConfigError: it is another one, whose plans nobody knows.
+        """
+        if not isinstance(self._agent, ExpertAgent):
+            raise ConfigError(
+                f"the drive of {type(self._agent).__name__} cannot be recorded, expected the expert",
+                hint="leave AGENT out to record the expert",
+            )
+        return self._agent
 
     def stop(self) -> None:
         """Let the agent release what it took; the drive is over and judged, so nothing it raises can change it."""

@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from harness.drive.decision import Decision
 from harness.drive.dense_route import DenseRoute, down_sample
 from harness.drive.regulations import Light, StopSign
 from harness.drive.scene import Scene
 from harness.errors import AgentError
 
-BUILT_IN = ("expert", "constant")
+EXPERT = "expert"
+BUILT_IN = (EXPERT, "constant")
 CONSTANT_SPEED_MPS = 5.0
 # Sensors that the evaluator makes itself, without an actor in the simulator.
 PSEUDO_SENSORS = ("sensor.speedometer", "sensor.opendrive_map")
@@ -125,7 +127,13 @@ class SceneAgent(Agent):
 
 
 class ExpertAgent(SceneAgent):
-    """The privileged expert of `harness.drive.expert`."""
+    """The privileged expert of `harness.drive.expert`.
+
+    Attributes:
+        decision: of the last tick.
+    """
+
+    decision: Decision
 
     def attach(self, context: DriveContext) -> None:
         """Lay out the 10 cm route and what governs it."""
@@ -148,7 +156,7 @@ class ExpertAgent(SceneAgent):
         """Return the control for a scene; the rollout calls this instead of `run_step`."""
         import carla
 
-        decision = self.driver.step(scene)
+        self.decision = decision = self.driver.step(scene)
         return carla.VehicleControl(throttle=decision.throttle, steer=decision.steer, brake=float(decision.brake))
 
 
@@ -164,7 +172,7 @@ def load_agent(spec: str, host: str = "127.0.0.1", port: int = 2000) -> DrivingA
         AgentError: the file is missing, does not import, has no such class, or the class cannot be called.
     """
     if spec in BUILT_IN:
-        return ExpertAgent() if spec == "expert" else ConstantAgent()
+        return ExpertAgent() if spec == EXPERT else ConstantAgent()
     file_name, _, class_name = spec.partition(":")
     path = Path(file_name)
     module = _import_file(path)

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.drive.controllers import LateralState, heading_error_rad, lookahead_points, steer, throttle_and_brake
+from harness.drive.decision import NOBODY, Decision, Reason
 from harness.drive.forecast import (
     STEPS,
     STEPS_NEAR_LANE_CHANGE,
@@ -60,24 +60,6 @@ STOP_NEAR_M, STOP_CLEARED_TICKS, STOP_FORGOTTEN_M, STANDING_MPS = 3.0, 25, 10.0,
 STOP_SIGN_AHEAD_M, LIGHT_AHEAD_M = 60.0, 80.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Decision:
-    """What the expert does in a tick, and why.
-
-    Attributes:
-        target_speed_mps: before a hazard stops it.
-        cause: what the target speed follows from; "cruise" if nothing slows the ego down.
-        is_hazard: the forecast runs into something.
-    """
-
-    steer: float
-    throttle: float
-    brake: bool
-    target_speed_mps: float
-    cause: str
-    is_hazard: bool
-
-
 class Expert:
     """Drives one route.
 
@@ -85,6 +67,11 @@ class Expert:
         route: 10 cm route.
         lights, stop_signs: where the route passes them, ordered along it.
         half_length_m, half_width_m: of the ego's box.
+
+    Attributes:
+        route: as it is driven, shifts around obstacles included.
+        original_route: without the shifts; the same index is the same place.
+        index: where the ego is on it.
     """
 
     def __init__(
@@ -96,7 +83,7 @@ class Expert:
         half_length_m: float,
         half_width_m: float,
     ) -> None:
-        self.route = route
+        self.route = self.original_route = route
         self.index = route.start_index
         self._lights = list(lights)
         self._stop_signs = list(stop_signs)
@@ -114,28 +101,34 @@ class Expert:
         ego = scene.ego
         self.index = self.route.advance(self.index, ego.x_m, ego.y_m)
         waits_to_pass = self._get_around_obstacle(scene)
-        target_mps, cause = self._target_speed(scene)
-        if waits_to_pass is not None and waits_to_pass < target_mps:
-            target_mps, cause = waits_to_pass, Cause.TWO_WAY_WAIT
-        walker_mps, is_hazard = self._look_ahead(scene, target_mps)
-        if walker_mps < target_mps:
-            target_mps, cause = walker_mps, Cause.PEDESTRIAN
+        cruise_mps, reason = self._target_speed(scene)
+        if waits_to_pass is not None and waits_to_pass.speed_mps < reason.speed_mps:
+            reason = waits_to_pass
+        walker, hit_id = self._look_ahead(scene, reason.speed_mps)
+        if walker.speed_mps < reason.speed_mps:
+            reason = walker
         aim = min(self.index + lookahead_points(ego.speed_mps), len(self.route) - 1)
         error_rad = heading_error_rad(ego.x_m, ego.y_m, ego.yaw_rad, *self.route.xy[aim].tolist())
         self._lateral, steering = steer(self._lateral, error_rad)
-        throttle, brake = throttle_and_brake(ego.speed_mps, target_mps, is_hazard=is_hazard)
+        throttle, brake = throttle_and_brake(ego.speed_mps, reason.speed_mps, is_hazard=hit_id != NOBODY)
         return Decision(
-            steer=steering,
-            throttle=throttle,
-            brake=brake,
-            target_speed_mps=target_mps,
-            cause=cause,
-            is_hazard=is_hazard,
+            steer=steering, throttle=throttle, brake=brake, reason=reason, cruise_mps=cruise_mps, hit_id=hit_id
         )
+
+    @property
+    def next_light(self) -> OnRoute | None:
+        """The next traffic light on the route."""
+        return self._lights[0] if self._lights else None
+
+    @property
+    def next_stop_sign(self) -> OnRoute | None:
+        """The stop sign at which the ego has to stop next."""
+        return self._stop_signs[0] if self._stop_signs and self._stop_ticks <= STOP_CLEARED_TICKS else None
 
     # --- target speed ------------------------------------------------------------------------------------------------
 
-    def _target_speed(self, scene: Scene) -> tuple[float, str]:
+    def _target_speed(self, scene: Scene) -> tuple[float, Reason]:
+        """Return the speed without anybody in the way, and the least over all causes to be slower."""
         ego = scene.ego
         cruise_mps = min(max(CRUISE_SHARE * ego.speed_limit_kmh / 3.6, LEAST_CRUISE_MPS), MOST_CRUISE_MPS)
         if ego.speed_limit_kmh < SLOW_LIMIT_KMH and self._is_near_junction():
@@ -143,20 +136,16 @@ class Expert:
         desired_mps = min(cruise_mps, float(self._curve_mps[self.index]))
         if self._passing:
             desired_mps = min(desired_mps, PASSING_MPS)
-        candidates = [(desired_mps, "cruise")]
-        candidates += [(speed, Cause.LEADING_VEHICLE) for speed in self._behind_others(scene, desired_mps)]
-        light = self._at_light(scene, desired_mps)
-        if light is not None:
-            candidates.append((light, Cause.LIGHT))
-        stop = self._at_stop_sign(ego, desired_mps)
-        if stop is not None:
-            candidates.append((stop, Cause.STOP_SIGN))
-        return min(candidates, key=lambda item: item[0])
+        reasons = [Reason(desired_mps, "cruise"), *self._behind_others(scene, desired_mps)]
+        for place in (self._at_light(scene, desired_mps), self._at_stop_sign(ego, desired_mps)):
+            if place is not None:
+                reasons.append(place)
+        return desired_mps, min(reasons, key=lambda reason: reason.speed_mps)
 
     def _is_near_junction(self) -> bool:
         return bool(self.route.distance_to_junction_m[self.index] < NEAR_JUNCTION_M)
 
-    def _at_light(self, scene: Scene, desired_mps: float) -> float | None:
+    def _at_light(self, scene: Scene, desired_mps: float) -> Reason | None:
         while self._lights and self._lights[0].index < self.index:
             self._lights.pop(0)
         if not self._lights:
@@ -168,11 +157,12 @@ class Expert:
             return None
         if state == YELLOW and speed_mps**2 / (2.0 * YELLOW_BRAKE_MPS2) > distance_m:
             return None
-        return cause_target_speed(
+        target_mps = cause_target_speed(
             Cause.LIGHT, speed_mps=speed_mps, desired_speed_mps=desired_mps, distance_m=distance_m
         )
+        return Reason(target_mps, Cause.LIGHT, self._lights[0].actor_id, distance_m)
 
-    def _at_stop_sign(self, ego: Ego, desired_mps: float) -> float | None:
+    def _at_stop_sign(self, ego: Ego, desired_mps: float) -> Reason | None:
         """Stop within 3 m of the sign's area for 25 ticks, then go on; signs left 10 m behind are forgotten."""
         while self._stop_signs and self._stop_signs[0].index < self.index - STOP_FORGOTTEN_M * POINTS_PER_M:
             self._stop_signs.pop(0)
@@ -184,15 +174,17 @@ class Expert:
             self._stop_ticks += 1
         if self._stop_ticks > STOP_CLEARED_TICKS or distance_m > STOP_SIGN_AHEAD_M:
             return None
-        return cause_target_speed(
+        target_mps = cause_target_speed(
             Cause.STOP_SIGN, speed_mps=ego.speed_mps, desired_speed_mps=desired_mps, distance_m=distance_m
         )
+        return Reason(target_mps, Cause.STOP_SIGN, self._stop_signs[0].actor_id, distance_m)
 
-    def _behind_others(self, scene: Scene, desired_mps: float) -> list[float]:
+    def _behind_others(self, scene: Scene, desired_mps: float) -> list[Reason]:
         others = scene.others
         ahead_m = self._leading(scene)
-        return [
-            cause_target_speed(
+        reasons = []
+        for row in np.flatnonzero(np.isfinite(ahead_m)):
+            target_mps = cause_target_speed(
                 Cause.LEADING_VEHICLE,
                 speed_mps=scene.ego.speed_mps,
                 desired_speed_mps=desired_mps,
@@ -200,8 +192,8 @@ class Expert:
                 lead_speed_mps=float(others.speed_mps[row]),
                 lead_length_m=2.0 * float(others.half_length_m[row]),
             )
-            for row in np.flatnonzero(np.isfinite(ahead_m))
-        ]
+            reasons.append(Reason(target_mps, Cause.LEADING_VEHICLE, int(others.ids[row]), float(ahead_m[row])))
+        return reasons
 
     def _leading(self, scene: Scene) -> npt.NDArray[np.float64]:
         """Return how far ahead on the route each other actor is that drives like the ego, inf for the rest; (N,)."""
@@ -223,8 +215,8 @@ class Expert:
 
     # --- obstacles ---------------------------------------------------------------------------------------------------
 
-    def _get_around_obstacle(self, scene: Scene) -> float | None:
-        """Shift the route around something that stands on it; return a target speed while that has to wait."""
+    def _get_around_obstacle(self, scene: Scene) -> Reason | None:
+        """Shift the route around something that stands on it; return a reason to be slow while that has to wait."""
         standing_s = self._standing.update(scene)
         if self.index > self._passed_index:
             self._passing.clear()
@@ -243,13 +235,15 @@ class Expert:
             obstacle, self.route, self.index, half_length_m=self._half_length_m, half_width_m=self._half_width_m
         )
         if bypass.needs_gap and not is_gap_free(scene, self.route, self.index, bypass, standing_s):
-            return cause_target_speed(
+            distance_m = (bypass.start_index - self.index) * POINT_GAP_M + 1.0
+            target_mps = cause_target_speed(
                 Cause.TWO_WAY_WAIT,
                 speed_mps=scene.ego.speed_mps,
                 desired_speed_mps=LEAST_CRUISE_MPS,
-                distance_m=(bypass.start_index - self.index) * POINT_GAP_M + 1.0,
+                distance_m=distance_m,
                 ego_length_m=2.0 * self._half_length_m,
             )
+            return Reason(target_mps, Cause.TWO_WAY_WAIT, obstacle.actor_id, distance_m)
         self.route = self.route.shift(
             bypass.start_index, bypass.end_index, bypass.side, bypass.offset_m, bypass.transition_m
         )
@@ -260,13 +254,13 @@ class Expert:
 
     # --- forecast ----------------------------------------------------------------------------------------------------
 
-    def _look_ahead(self, scene: Scene, target_mps: float) -> tuple[float, bool]:
-        """Return the target speed for pedestrians who come into the way (inf without any), and whether else is hit."""
+    def _look_ahead(self, scene: Scene, target_mps: float) -> tuple[Reason, int]:
+        """Return the reason of pedestrians who come into the way (inf without any), and who else is hit."""
         ego, others = scene.ego, scene.others
         rows = _near(ego, others)
         rows = rows[~_follows(ego, others, rows) & ~np.isfinite(self._leading(scene)[rows])]
         if not len(rows):
-            return math.inf, False
+            return Reason(math.inf, Cause.PEDESTRIAN), NOBODY
         changes_lane = self.route.is_near_lane_change(self.index, ego.speed_mps)
         track = forecast_ego(
             self.route,
@@ -284,29 +278,29 @@ class Expert:
         )
         walkers, rest = rows[others.is_walker[rows]], rows[~others.is_walker[rows]]
         hit = walkers[_walkers_hit(mine, others, walkers)]
-        return self._for_walkers(scene, hit, target_mps), _hits_others(mine, others, rest, changes_lane)
+        return self._for_walkers(scene, hit, target_mps), _hit_first(mine, others, rest, changes_lane)
 
-    def _for_walkers(self, scene: Scene, rows: npt.NDArray[np.intp], desired_mps: float) -> float:
+    def _for_walkers(self, scene: Scene, rows: npt.NDArray[np.intp], desired_mps: float) -> Reason:
         ego, others = scene.ego, scene.others
-        return min(
-            (
-                cause_target_speed(
-                    Cause.PEDESTRIAN,
-                    speed_mps=ego.speed_mps,
-                    desired_speed_mps=desired_mps,
-                    distance_m=math.hypot(others.x_m[row] - ego.x_m, others.y_m[row] - ego.y_m),
-                    ego_length_m=2.0 * self._half_length_m,
-                )
-                for row in rows
-            ),
-            default=math.inf,
-        )
+        least = Reason(math.inf, Cause.PEDESTRIAN)
+        for row in rows:
+            distance_m = math.hypot(others.x_m[row] - ego.x_m, others.y_m[row] - ego.y_m)
+            target_mps = cause_target_speed(
+                Cause.PEDESTRIAN,
+                speed_mps=ego.speed_mps,
+                desired_speed_mps=desired_mps,
+                distance_m=distance_m,
+                ego_length_m=2.0 * self._half_length_m,
+            )
+            if target_mps < least.speed_mps:
+                least = Reason(target_mps, Cause.PEDESTRIAN, int(others.ids[row]), distance_m)
+        return least
 
 
-def _hits_others(mine: Boxes, others: Others, rows: npt.NDArray[np.intp], changes_lane: bool) -> bool:
-    """Tell whether a vehicle or prop is hit within the forecast, if everybody keeps his controls."""
+def _hit_first(mine: Boxes, others: Others, rows: npt.NDArray[np.intp], changes_lane: bool) -> int:
+    """Return the vehicle or prop that is hit first within the forecast, if everybody keeps his controls."""
     if not len(rows):
-        return False
+        return NOBODY
     moving = forecast_vehicles(
         others.x_m[rows],
         others.y_m[rows],
@@ -324,7 +318,9 @@ def _hits_others(mine: Boxes, others: Others, rows: npt.NDArray[np.intp], change
         speed_mps=others.speed_mps[rows],
         is_near_lane_change=changes_lane,
     )
-    return bool((first_collision(mine, theirs) >= 0).any())
+    steps = first_collision(mine, theirs)
+    hits = np.flatnonzero(steps >= 0)
+    return int(others.ids[rows[hits[np.argmin(steps[hits])]]]) if len(hits) else NOBODY
 
 
 def _walkers_hit(mine: Boxes, others: Others, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:

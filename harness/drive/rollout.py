@@ -26,6 +26,7 @@ from harness.drive.criteria.limits import Blocked, Deviation, MinimumSpeed, Time
 from harness.drive.criteria.red_light import RedLight
 from harness.drive.criteria.stop_sign import StopSignTest
 from harness.drive.dense_route import interpolate
+from harness.drive.recording import Recorder
 from harness.drive.regulations import Light, StopSign, read_lights, read_stop_signs
 from harness.drive.road_graph import RoadGraph
 from harness.drive.scene import HERO_ROLE, Scene, SceneReader
@@ -95,6 +96,7 @@ def drive_route(
     request: DriveRequest,
     make_agent: Callable[[], DrivingAgent],
     on_progress: Callable[[Progress], None],
+    recorder: Recorder | None = None,
 ) -> DriveReport:
     """Drive a route with an agent and return what happened.
 
@@ -102,14 +104,16 @@ def drive_route(
         client: carla.Client, connected.
         make_agent: builds the agent; its exceptions make the route fail, not the run.
         on_progress: called twice a second.
+        recorder: sees every tick; needs the expert as agent.
 
     Raises:
+        ConfigError: there is a recorder and the agent is not the expert.
         SimError: the simulator does not answer or refuses what the route needs.
         RouteError: the route does not fit its town.
     """
     try:
         with _prepared_world(client, request.route.town) as world:
-            return _Drive(client, world, request, make_agent, on_progress).run()
+            return _Drive(client, world, request, make_agent, on_progress, recorder).run()
     except RuntimeError as error:
         # The client raises RuntimeError for time-outs and for whatever the server refuses.
         raise SimError(f"the simulator failed on route {request.route.route_id}: {error}") from error
@@ -152,12 +156,14 @@ class _Drive:
         request: DriveRequest,
         make_agent: Callable[[], DrivingAgent],
         on_progress: Callable[[Progress], None],
+        recorder: Recorder | None,
     ) -> None:
         self._client = client
         self._world = world
         self._request = request
         self._agent = AgentSession(make_agent, request.config, is_trusted=request.is_agent_trusted)
         self._on_progress = on_progress
+        self._recorder = recorder
         self._map = world.get_map()
         self._route = interpolate(request.route.keypoints, RoadGraph(self._map))
         self._ticker = Ticker(world)
@@ -173,7 +179,7 @@ class _Drive:
         started_s = time.monotonic()
         try:
             self._set_up()
-            last = self._tick_until_the_end() if self._agent.start(self._context()) else self._read()
+            last = self._tick_until_the_end() if self._start_agent() else self._read()
             self._agent.stop()
             time.sleep(CONTACT_GRACE_S)
             report = self._report(last, time.monotonic() - started_s)
@@ -254,8 +260,8 @@ class _Drive:
         self._blocked = Blocked()
         self._budget = TimeBudget(self._route)
 
-    def _context(self) -> DriveContext:
-        return DriveContext(
+    def _start_agent(self) -> bool:
+        context = DriveContext(
             hero=self._hero,
             world=self._world,
             carla_map=self._map,
@@ -263,6 +269,10 @@ class _Drive:
             lights=self._lights,
             stop_signs=self._signs,
         )
+        is_ready = self._agent.start(context)
+        if is_ready and self._recorder is not None:
+            self._recorder.begin(context, self._agent.expert.driver)
+        return is_ready
 
     # --- ticking -----------------------------------------------------------------------------------------------------
 
@@ -276,6 +286,8 @@ class _Drive:
             control = self._agent.control(scene, time_s, self._map)
             if control is None:
                 return scene
+            if self._recorder is not None:
+                self._recorder.observe(scene, self._agent.expert.decision, self._weather)
             self._hero.apply_control(control)
             self._follow_weather()
             self._ticker.tick()

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness.errors import EXIT_ERROR
+from harness.errors import EXIT_SIMULATOR
 
 # Longer than the client waits for an answer, so that a silent server ends as the client's own time-out.
 TICK_LIMIT_S = 35.0
@@ -121,4 +121,4 @@ def _is_sleeping(stat: bytes) -> bool:
 
 def _end_process() -> None:
     print("error: world.tick() did not return in time (client hung)", file=sys.stderr, flush=True)
-    os._exit(EXIT_ERROR)
+    os._exit(EXIT_SIMULATOR)

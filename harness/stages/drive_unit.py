@@ -11,17 +11,20 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import __version__
 from harness.datatypes.unit import Unit
-from harness.errors import HarnessError, Interrupted, JobError, RouteError, SimError
+from harness.drive.playable import NO_SCENARIOS
+from harness.errors import ConfigError, HarnessError, Interrupted, JobError, RouteError, SimError
 from harness.jobs.publish import publish_json, read_json
 from harness.routes import read_routes
 
 if TYPE_CHECKING:
     from harness.drive.rollout import DriveReport, Progress
+    from harness.record.recorder import RouteRecorder
 
 CONNECT_TIMEOUT_S = 30.0
 # Fields of a result file that hold wall-clock time; everything else is the same in every run of a unit.
@@ -42,21 +45,25 @@ class Endpoint:
     label: str
 
 
-def drive_unit(unit_file: Path, result_file: Path, endpoint: Endpoint, progress_fd: int | None) -> None:
+def drive_unit(
+    unit_file: Path, result_file: Path, endpoint: Endpoint, progress_fd: int | None, record: Path | None = None
+) -> None:
     """Drive the unit that a file describes and publish its result.
 
     Args:
         progress_fd: open file descriptor that gets one JSON line per progress report, if any.
+        record: new or empty folder that gets a recording of the drive; it is complete before the result is there.
 
     Raises:
-        HarnessError: the unit or its route cannot be read, or the simulator failed; no result is published then.
+        HarnessError: the unit or its route cannot be read, the simulator failed, or the recording cannot be written;
+            no result is published then.
     """
     # Raised between two lines of Python, so that the drive leaves the server as it found it.
     signal.signal(signal.SIGTERM, _interrupt)
     # Agents may change the working directory.
     unit_file, result_file = unit_file.resolve(), result_file.resolve()
     try:
-        _drive_unit(unit_file, result_file, endpoint, progress_fd)
+        _drive_unit(unit_file, result_file, endpoint, progress_fd, record.resolve() if record else None)
     except Interrupted:
         raise JobError("interrupted") from None
 
@@ -65,7 +72,9 @@ def _interrupt(number: int, frame: object) -> None:
     raise Interrupted
 
 
-def _drive_unit(unit_file: Path, result_file: Path, endpoint: Endpoint, progress_fd: int | None) -> None:
+def _drive_unit(
+    unit_file: Path, result_file: Path, endpoint: Endpoint, progress_fd: int | None, record: Path | None
+) -> None:
     import carla
 
     from harness.drive.agents import BUILT_IN, load_agent
@@ -78,6 +87,8 @@ def _drive_unit(unit_file: Path, result_file: Path, endpoint: Endpoint, progress
     client = carla.Client(endpoint.host, endpoint.port)
     client.set_timeout(CONNECT_TIMEOUT_S)
     version = _server_version(client, endpoint)
+    started = datetime.now()
+    recorder = _recorder(record, unit) if record else None
     report = drive_route(
         client,
         DriveRequest(
@@ -90,8 +101,32 @@ def _drive_unit(unit_file: Path, result_file: Path, endpoint: Endpoint, progress
         ),
         lambda: load_agent(unit.agent, endpoint.host, endpoint.port),
         _reporter(progress_fd),
+        recorder,
     )
-    publish_json(result_file, result_content(unit, report, f"{endpoint.label} {version}"))
+    content = result_content(unit, report, f"{endpoint.label} {version}")
+    if recorder is not None:
+        recorder.finish(content["_checkpoint"]["records"][0])
+        content["harness"]["wall"]["data_folder"] = data_folder(unit, started)
+    publish_json(result_file, content)
+
+
+def data_folder(unit: Unit, started: datetime) -> str:
+    """Return where in a dataset the recording of a drive belongs, relative to its root; LEAD's name for it.
+
+    The time is the local one at the start of the drive, without a year. Nothing else reads it: what a folder is follows
+    from the other parts of its name.
+    """
+    name = f"{unit.town}_Rep{unit.repetition}_{unit.route}_{started:%m_%d_%H_%M_%S}"
+    return f"data/{unit.scenario or NO_SCENARIOS}/{name}"
+
+
+def _recorder(folder: Path, unit: Unit) -> RouteRecorder:
+    from harness.drive.agents import EXPERT
+    from harness.record.recorder import RouteRecorder
+
+    if unit.agent != EXPERT:
+        raise ConfigError(f"agent {unit.agent!r} cannot be recorded, expected {EXPERT!r}", hint="leave AGENT out")
+    return RouteRecorder(folder, town=unit.town, scenario=unit.scenario or NO_SCENARIOS, seed=unit.traffic_seed)
 
 
 def read_unit(file: Path) -> Unit:

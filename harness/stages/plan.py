@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-import platform
-import subprocess
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,7 @@ from harness.config import REPOSITORY, SUITES_DIR, data_folder, town_folders
 from harness.datatypes.route import Route
 from harness.datatypes.unit import Unit
 from harness.errors import ConfigError, RouteError
+from harness.stages.provenance import current_commit, file_sha256, machine_facts
 from harness.suites import (
     NotRunnable,
     Suite,
@@ -133,14 +131,9 @@ def plan_evaluation(
             "sim": sim,
             "inputs": _input_hashes(routes, sim, maps),
             "version": __version__,
-            "commit": _commit(),
+            "commit": current_commit(),
         },
-        facts={
-            "python": platform.python_version(),
-            "machine": platform.node(),
-            "carla_client": CLIENT_VERSION,
-            "created": datetime.now().astimezone().isoformat(timespec="seconds"),
-        },
+        facts=machine_facts(CLIENT_VERSION),
     )
 
 
@@ -158,6 +151,7 @@ def _unit(suite: Suite, route: Route, seed: int, agent: str, agent_sha256: str, 
         agent=agent,
         agent_sha256=agent_sha256,
         config=agent_config,
+        length_m=round(route_cost_m(route), 1),
     )
 
 
@@ -178,7 +172,7 @@ def _config_sha256(agent_config: str) -> str:
         return ""
     digest = hashlib.sha256()
     for file in [path] if path.is_file() else sorted(entry for entry in path.rglob("*") if entry.is_file()):
-        digest.update(f"{file.relative_to(path)} {_sha256(file)}".encode())
+        digest.update(f"{file.relative_to(path)} {file_sha256(file)}".encode())
     return digest.hexdigest()
 
 
@@ -191,30 +185,9 @@ def _input_hashes(routes: Sequence[Route], sim: str, maps: tuple[Path, ...]) -> 
     """Return file stem -> hash over the route's file and, for the embedded simulator, its town's file."""
     folders = town_folders(maps)
     towns = {route.town: find_town(route.town, folders) for route in routes} if sim == EMBEDDED else {}
-    town_bytes = {name: _sha256(file) for name, file in towns.items() if file is not None}
+    town_bytes = {name: file_sha256(file) for name, file in towns.items() if file is not None}
     hashes = {}
     for route in routes:
-        both = f"{_sha256(route.file)} {town_bytes.get(route.town, '')}"
+        both = f"{file_sha256(route.file)} {town_bytes.get(route.town, '')}"
         hashes[route.file.stem] = hashlib.sha256(both.encode()).hexdigest()[:16]
     return hashes
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def _commit() -> str:
-    """Return the commit of this checkout, with a mark if files differ from it; empty outside a checkout."""
-    try:
-        head = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-            cwd=REPOSITORY,
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return head.stdout.strip()

@@ -16,6 +16,7 @@ import pytest
 
 from harness.drive import ticking
 from harness.drive.ticking import Ticker, find_worker, threads
+from harness.errors import EXIT_SIMULATOR
 
 TASKS = Path("/proc/self/task")
 LONG_S = 10.0
@@ -267,7 +268,7 @@ def test_the_process_ends_with_one_line_if_nothing_else_is_asked_for() -> None:
         "ticking.Ticker(SimpleNamespace(tick=lambda limit_s: threading.Event().wait())).tick()\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
-    assert done.returncode == 1
+    assert done.returncode == EXIT_SIMULATOR
     assert done.stderr == "error: world.tick() did not return in time (client hung)\n"
 
 

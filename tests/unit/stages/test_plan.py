@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from harness.errors import ConfigError, HarnessError, RouteError
+from harness.jobs.runs import create_run
 from harness.stages.evaluate import EvaluateRequest, preview
+from harness.stages.launch import LaunchOptions
 from harness.stages.plan import EvaluationPlan, plan_evaluation, route_cost_m
 from harness.suites import NotRunnable
 
@@ -184,15 +186,34 @@ def test_preview_writes_nothing(tmp_path: Path) -> None:
     shown = preview(EvaluateRequest(agent=f"{tmp_path}/pilot.py:Pilot", outputs=tmp_path / "outputs", only=("05",)))
     assert tree(tmp_path) == before
     assert (shown.run, [unit.route for unit in shown.missing]) == (None, ["05"])
-    assert [command[1] for command in shown.commands] == ["simulator", "drive-unit"]
+    (planned,) = shown.planned
+    assert (planned.submission.backend, planned.submission.tasks, planned.text) == ("local", ((0,),), "")
+    assert "work" in planned.command
+    assert "--sim" not in planned.command
 
 
-def test_preview_for_a_server_starts_no_simulator(tmp_path: Path) -> None:
-    shown = preview(EvaluateRequest(only=("05",), sim="carla.example:2000", outputs=tmp_path))
-    (command,) = shown.commands
-    assert command[1] == "drive-unit"
-    assert command[command.index("--host") + 1] == "carla.example"
-    assert command[command.index("--port") + 1] == "2000"
+def test_preview_of_what_has_begun_shows_only_what_is_missing(tmp_path: Path) -> None:
+    planned = plan(only=["05", "07"])
+    run = create_run(tmp_path, planned.config, planned.facts, planned.units)
+    run.unlock()
+    before = tree(tmp_path)
+    shown = preview(EvaluateRequest(only=("05", "07"), outputs=tmp_path))
+    assert tree(tmp_path) == before
+    assert shown.run is not None
+    assert shown.run.folder == run.folder
+    assert [unit.route for unit in shown.missing] == ["05", "07"]
+    assert str(run.folder) in shown.planned[0].command
+    # What would be called is foretold to the letter: the token is that of the real submission.
+    again = preview(EvaluateRequest(only=("05", "07"), outputs=tmp_path))
+    assert [call.command for call in again.planned] == [call.command for call in shown.planned]
+
+
+def test_preview_for_a_server_has_one_task_that_is_told_where_it_is(tmp_path: Path) -> None:
+    options = LaunchOptions(jobs=4)
+    shown = preview(EvaluateRequest(only=("05", "07"), sim="carla.example:2000", outputs=tmp_path, options=options))
+    (planned,) = shown.planned
+    assert planned.command[planned.command.index("--sim") + 1] == "carla.example:2000"
+    assert len(planned.submission.tasks[0]) == 2
 
 
 @pytest.mark.parametrize("sim", ["", "carla", "carla:", ":2000", "carla:0", "carla:65536", "a b:2000", "carla:20 00"])
@@ -203,8 +224,6 @@ def test_malformed_address(sim: str, tmp_path: Path) -> None:
 
 
 def test_run_of_another_configuration_names_what_differs(tmp_path: Path) -> None:
-    from harness.jobs.run_folder import create_run
-
     planned = plan(only=["05"])
     run = create_run(tmp_path, planned.config, planned.facts, planned.units)
     run.unlock()

@@ -1,0 +1,1 @@
+"""Dataset writers: LEAD's layout of metas and bboxes."""
