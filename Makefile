@@ -9,8 +9,22 @@ SHELL := bash
 #: SEEDS         seeds, separated by commas; default: the suite's own
 #: AGENT         expert (default), constant, or your own: path/to/file.py:ClassName
 #: CONFIG        text that is passed to the agent's setup, usually a path
-#: JOBS          how many run side by side; default: as many as there are cores (make test: 2)
-#: RUN           folder of the run to continue; default: the newest incomplete run of the same configuration
+#: DATASET       name of the dataset to collect (default carla_leaderboard2)
+#: ROOT          folder of the datasets (default data)
+#: ROUTES        folder with the route files to collect (default routes/train)
+#: REPETITIONS   how often each route is collected (default 1), each time in other traffic
+#: ONLY_TYPES, WITHOUT_TYPES, MAX_PER_TYPE  which scenario types to collect, and at most how many routes of each
+#: BACKEND       local or slurm; default: slurm if there is a PARTITION
+#: PARTITION     Slurm partition, or several with commas: after crashes and lack of memory the next one is used
+#: GPU, CPU      per task (default 0 and 2)
+#: TIMEOUT       time limit of a task: seconds, 4h, 1-00:00:00 (default 14400)
+#: TEMPLATE      your own batch script template with $CMD; default: slurm_templates/
+#: ACCOUNT, QOS, MEM, CONSTRAINT  as Slurm knows them; lasting settings belong in harness.toml
+#: DETACH        DETACH=1 submits and returns; a chain of small jobs sees to the rest
+#: JOBS          how many tasks run side by side; default: the cores, with Slurm the limit files (make test: 2)
+#: RUN           folder of a run or dataset; make eval continues the newest incomplete one of the same configuration
+#: ALL           ALL=1 lets make scancel cancel every run
+#: WATCH         WATCH=1 shows make status again every 15 seconds
 #: NEW           NEW=1 starts a new run instead
 #: PRINT_ONLY    PRINT_ONLY=1 writes nothing and prints what would be done
 #: SIM           embedded (default), or host:port of a CARLA server that is already running
@@ -23,10 +37,12 @@ SHELL := bash
 #: COUNT, SEED   how many routes make routes samples, and which
 #: SHORT         SHORT=1 scales make soak down to 15 minutes
 #: COMPARE       COMPARE=1 compares make bench with the stored run before it
-#: CONFIRM       CONFIRM=1 answers the question of make clean with yes
+#: CONFIRM       CONFIRM=1 answers the question of make clean and make clean-failed with yes
 #: PYTHON        Python 3.11 or 3.12 to make .venv with; default: the first of python3.12, python3.11, python3 that fits
-VALUES := BENCH ONLY SEEDS AGENT CONFIG JOBS RUN SIM OUTPUT HARNESS_DATA TOWN PORT MAPS COUNT SEED PYTHON
-SWITCHES := NEW PRINT_ONLY VERBOSE SHORT COMPARE CONFIRM
+VALUES := BENCH ONLY SEEDS AGENT CONFIG JOBS RUN SIM OUTPUT HARNESS_DATA TOWN PORT MAPS COUNT SEED PYTHON \
+  DATASET ROOT ROUTES REPETITIONS ONLY_TYPES WITHOUT_TYPES MAX_PER_TYPE \
+  BACKEND PARTITION GPU CPU TIMEOUT TEMPLATE ACCOUNT QOS MEM CONSTRAINT
+SWITCHES := NEW PRINT_ONLY VERBOSE SHORT COMPARE CONFIRM DETACH ALL WATCH
 
 # What the user typed is text: it is never expanded and reaches the recipes through the environment only.
 $(foreach v,$(VALUES) $(SWITCHES),$(if $(value $v),$(eval override $v := $$(value $v))))
@@ -36,16 +52,46 @@ export $(VALUES) $(SWITCHES)
 HARNESS := .venv/bin/harness
 PYTEST := .venv/bin/pytest
 READY := .venv/.ready
-SHELL_FILES := .ci/run
+SHELL_FILES := .ci/run slurm_templates/*.sbatch
+
+# The same options for everything that is handed to a scheduler.
+LAUNCH := $${BACKEND:+--backend="$$BACKEND"} $${PARTITION:+--partition="$$PARTITION"} $${GPU:+--gpu="$$GPU"} \
+  $${CPU:+--cpu="$$CPU"} $${TIMEOUT:+--timeout="$$TIMEOUT"} $${TEMPLATE:+--template="$$TEMPLATE"} \
+  $${ACCOUNT:+--account="$$ACCOUNT"} $${QOS:+--qos="$$QOS"} $${MEM:+--mem="$$MEM"} \
+  $${CONSTRAINT:+--constraint="$$CONSTRAINT"} $${JOBS:+--jobs="$$JOBS"} $${DETACH:+--detach} \
+  $${PRINT_ONLY:+--print-only} $${OUTPUT:+--output="$$OUTPUT"}
 
 ##@ Run
+
+.PHONY: collect
+collect: $(READY) ## Collect DATASET: the expert drives ROUTES and is recorded
+	@exec $(HARNESS) collect $${DATASET:+--dataset="$$DATASET"} $${ROOT:+--root="$$ROOT"} $${ROUTES:+--routes="$$ROUTES"} \
+	  $${REPETITIONS:+--repetitions="$$REPETITIONS"} $${ONLY_TYPES:+--only-types="$$ONLY_TYPES"} \
+	  $${WITHOUT_TYPES:+--without-types="$$WITHOUT_TYPES"} $${MAX_PER_TYPE:+--max-per-type="$$MAX_PER_TYPE"} \
+	  $${SEED:+--seed="$$SEED"} $(LAUNCH)
 
 .PHONY: eval
 eval: $(READY) ## Evaluate AGENT on BENCH and print the scoreboard
 	@exec $(HARNESS) eval $${BENCH:+--bench="$$BENCH"} $${ONLY:+--only="$$ONLY"} $${SEEDS:+--seeds="$$SEEDS"} \
-	  $${AGENT:+--agent="$$AGENT"} $${CONFIG:+--config="$$CONFIG"} $${JOBS:+--jobs="$$JOBS"} $${RUN:+--run="$$RUN"} \
-	  $${SIM:+--sim="$$SIM"} $${OUTPUT:+--output="$$OUTPUT"} \
-	  $${NEW:+--new} $${PRINT_ONLY:+--print-only} $${VERBOSE:+--verbose}
+	  $${AGENT:+--agent="$$AGENT"} $${CONFIG:+--config="$$CONFIG"} $${RUN:+--run="$$RUN"} $${SIM:+--sim="$$SIM"} \
+	  $${NEW:+--new} $${VERBOSE:+--verbose} $(LAUNCH)
+
+.PHONY: status
+status: $(READY) ## Show how the newest run, or RUN, stands
+	@exec $(HARNESS) status $${RUN:+--run="$$RUN"} $${WATCH:+--watch} $${OUTPUT:+--output="$$OUTPUT"}
+
+.PHONY: scancel
+scancel: $(READY) ## Cancel the newest run, RUN, or with ALL=1 every one
+	@exec $(HARNESS) scancel $${RUN:+--run="$$RUN"} $${ALL:+--all} $${PRINT_ONLY:+--print-only} $${OUTPUT:+--output="$$OUTPUT"}
+
+.PHONY: clean-failed
+clean-failed: $(READY) ## List the failed routes of the dataset RUN; CONFIRM=1 deletes them, to be collected again
+	@exec $(HARNESS) clean-failed $${RUN:+--run="$$RUN"} $${CONFIRM:+--confirm} $${OUTPUT:+--output="$$OUTPUT"}
+
+.PHONY: doctor
+doctor: $(READY) ## Check this machine and, through a probe job, the nodes of PARTITION
+	@exec $(HARNESS) doctor $${PARTITION:+--partition="$$PARTITION"} $${ACCOUNT:+--account="$$ACCOUNT"} \
+	  $${GPU:+--gpu="$$GPU"} $${OUTPUT:+--output="$$OUTPUT"}
 
 .PHONY: simulator
 simulator: $(READY) ## Serve TOWN on PORT to any program that uses the carla client

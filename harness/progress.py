@@ -1,8 +1,7 @@
-"""How an evaluation is going: a live display on a terminal, plain lines in a log."""
+"""How a run is going: a live display on a terminal, plain lines in a log."""
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from harness.datatypes.unit import Unit
+from harness.jobs.publish import read_json
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -20,88 +20,102 @@ class PlainReporter:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._lock = threading.Lock()
+        self._attempts: dict[int, int] = {}
 
-    def begin(self, run: Path, total: int, done: int, workers: int, notes: list[str]) -> None:
+    def begin(self, run: Path, total: int, done: int, notes: list[str]) -> None:
         """Say what is to be done."""
-        self._total, self._done, self._workers = total, done, workers
+        self._total, self._done, self._ended = total, done, done
         self._first, self._began_s = done, time.monotonic()
         for note in notes:
-            self._say(note)
-        self._say(f"{total - done} of {total} drives to do, {workers} at a time; run folder {run}")
+            self.say(note)
+        self.say(f"{total - done} of {total} drives to do; run folder {run}")
 
-    def unit_started(self, worker: int, unit: Unit, attempt: int) -> None:
-        """Say so only when it is not the first try."""
-        if attempt > 1:
-            self._say(f"{unit.route} seed {unit.seed}: attempt {attempt}")
+    def unit_progress(self, number: int, unit: Unit, attempt: int, percent: float, sim_s: float) -> None:
+        """Say so only when a unit is tried again."""
+        if attempt > self._attempts.setdefault(number, 1):
+            self._attempts[number] = attempt
+            self.say(f"{unit_name(unit)}: attempt {attempt}")
 
-    def unit_progress(self, worker: int, percent: float, sim_s: float) -> None:
-        """Say nothing: a log wants results."""
-
-    def unit_finished(self, worker: int, unit: Unit, record: dict[str, Any] | None, text: str) -> None:
+    def unit_ended(self, number: int, unit: Unit, result: Path | None, text: str) -> None:
         """Say how it ended and when the rest will be done."""
-        with self._lock:
-            self._done += record is not None
-            elapsed_s = time.monotonic() - self._began_s
-            left_s = elapsed_s / max(self._done - self._first, 1) * (self._total - self._done)
-        self._say(f"[{self._done}/{self._total}] {outcome_text(unit, record, text)}; about {left_s:.0f} s left")
+        self._ended += 1
+        self._done += result is not None
+        elapsed_s = time.monotonic() - self._began_s
+        left_s = elapsed_s / max(self._ended - self._first, 1) * (self._total - self._ended)
+        self.say(f"[{self._done}/{self._total}] {outcome_text(unit, result, text)}; about {left_s:.0f} s left")
 
-    def _say(self, text: str) -> None:
-        with self._lock:
-            print(text, file=self._stream, flush=True)
+    def say(self, text: str) -> None:
+        """Print a line."""
+        print(text, file=self._stream, flush=True)
 
 
 class LiveReporter:
-    """A bar for the whole run and one per worker."""
+    """A bar for the whole run and one per unit that is being driven."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._bars: dict[int, TaskID] = {}
 
-    def begin(self, run: Path, total: int, done: int, workers: int, notes: list[str]) -> None:
+    def begin(self, run: Path, total: int, done: int, notes: list[str]) -> None:
         """Show the bars."""
         for note in notes:
-            self._progress.console.print(note, highlight=False, markup=False)
-        self._progress.console.print(f"run folder {run}", highlight=False, markup=False)
+            self.say(note)
+        self.say(f"run folder {run}")
         self._all = self._progress.add_task("drives", total=total, completed=done, detail=f"{done}/{total}")
-        self._total = total
-        self._done = done
+        self._total, self._done = total, done
 
-    def unit_started(self, worker: int, unit: Unit, attempt: int) -> None:
-        """Show the worker's unit."""
+    def unit_progress(self, number: int, unit: Unit, attempt: int, percent: float, sim_s: float) -> None:
+        """Move the unit's bar."""
+        if number not in self._bars:
+            self._bars[number] = self._progress.add_task("", total=100.0, detail="starting")
         again = f" (attempt {attempt})" if attempt > 1 else ""
-        self._drop(worker)
-        text = f"  {unit.route} seed {unit.seed}{again}"
-        self._bars[worker] = self._progress.add_task(text, total=100.0, detail="starting")
+        detail = f"{sim_s:.0f} s simulated" if sim_s else "starting"
+        text = f"  {unit_name(unit)}{again}"
+        self._progress.update(self._bars[number], description=text, completed=percent, detail=detail)
 
-    def unit_progress(self, worker: int, percent: float, sim_s: float) -> None:
-        """Move the worker's bar."""
-        self._progress.update(self._bars[worker], completed=percent, detail=f"{sim_s:.0f} s simulated")
-
-    def unit_finished(self, worker: int, unit: Unit, record: dict[str, Any] | None, text: str) -> None:
+    def unit_ended(self, number: int, unit: Unit, result: Path | None, text: str) -> None:
         """Print the outcome above the bars."""
-        self._drop(worker)
-        self._progress.console.print(outcome_text(unit, record, text), highlight=False, markup=False)
-        if record is not None:
+        if number in self._bars:
+            self._progress.remove_task(self._bars.pop(number))
+        self.say(outcome_text(unit, result, text))
+        if result is not None:
             self._done += 1
             self._progress.update(self._all, completed=self._done, detail=f"{self._done}/{self._total}")
 
-    def _drop(self, worker: int) -> None:
-        if worker in self._bars:
-            self._progress.remove_task(self._bars.pop(worker))
+    def say(self, text: str) -> None:
+        """Print a line above the bars."""
+        self._progress.console.print(text, highlight=False, markup=False)
 
 
-def outcome_text(unit: Unit, record: dict[str, Any] | None, text: str) -> str:
-    """Return the sentence about a finished unit; `text` says why it has no result, or what went wrong in it."""
-    if record is None:
-        return f"{unit.route} seed {unit.seed}: no result: {text}"
+def unit_name(unit: Unit) -> str:
+    """Return what people call a unit."""
+    if unit.scenario:
+        return f"{unit.scenario}/{unit.town} {unit.route} rep {unit.repetition}"
+    return f"{unit.route} seed {unit.seed}"
+
+
+def outcome_text(unit: Unit, result: Path | None, text: str) -> str:
+    """Return the sentence about a finished unit; `text` says why it has no result."""
+    if result is None:
+        return f"{unit_name(unit)}: no result: {one_line(text)}"
+    content: dict[str, Any] = read_json(result)
+    record = content["_checkpoint"]["records"][0]
     scores, meta = record["scores"], record["meta"]
     ratio = meta["duration_game"] / meta["duration_system"] if meta["duration_system"] else 0.0
+    detail = one_line(str(content.get("harness", {}).get("failure_detail", "")))
     return (
-        f"{unit.route} seed {unit.seed}: {record['status']}, driving score {scores['score_composed']:.2f}, "
+        f"{unit_name(unit)}: {record['status']}, driving score {scores['score_composed']:.2f}, "
         f"{meta['duration_game']:.0f} s simulated in {meta['duration_system']:.1f} s ({ratio:.0f}x)"
-        + (f"; {text}" if text else "")
+        + (f"; {detail}" if detail else "")
     )
+
+
+_LONGEST_DETAIL = 300
+
+
+def one_line(text: str) -> str:
+    """Return what can be printed of a text, on one line."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_LONGEST_DETAIL]
 
 
 @contextmanager

@@ -88,6 +88,10 @@ class EmbeddedSimulator:
         """Tell whether the process is there; it may be hung all the same."""
         return self._process is not None and self._process.poll() is None
 
+    def last_words(self) -> str:
+        """Return the end of its log."""
+        return last_lines(self._log)
+
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
         deadline_s = time.monotonic() + START_LIMIT_S
         while time.monotonic() < deadline_s:

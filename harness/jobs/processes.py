@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 GRACE_S = 5.0
@@ -21,9 +21,14 @@ def harness_command(*arguments: str) -> list[str]:
 
 
 def start(
-    command: Sequence[str], log: Path, *, pass_fds: Sequence[int] = (), cwd: Path | None = None
+    command: Sequence[str],
+    log: Path,
+    *,
+    pass_fds: Sequence[int] = (),
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a process in a session of its own, its output appended to a log file."""
+    """Start a process in a session of its own, its output appended to a log file; our environment unless given."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         return subprocess.Popen(
@@ -34,6 +39,7 @@ def start(
             start_new_session=True,
             pass_fds=tuple(pass_fds),
             cwd=cwd,
+            env=environment,
         )
 
 

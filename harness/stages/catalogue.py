@@ -8,14 +8,15 @@ from typing import Any
 
 from harness.config import REPOSITORY, SUITES_DIR, data_folder, town_folders
 from harness.errors import HarnessError
-from harness.jobs.run_folder import RunFolder, all_runs
+from harness.jobs.run_folder import RunFolder
+from harness.jobs.runs import all_datasets, all_runs
 from harness.suites import list_suites, list_towns, load_suite, resolve_routes
 
 NEWEST_RUNS = 20
 
 
 def catalogue(outputs: Path) -> dict[str, Any]:
-    """Return suites (with how many of their routes are there), towns, agents and the newest runs, JSON ready."""
+    """Return suites (with how many of their routes are there), towns, agents, datasets and newest runs, JSON ready."""
     data = data_folder()
     suites = []
     for name in list_suites(SUITES_DIR):
@@ -35,6 +36,7 @@ def catalogue(outputs: Path) -> dict[str, Any]:
         "suites": suites,
         "towns": list_towns(town_folders()),
         "agents": ["expert", "constant", "path/to/file.py:ClassName"],
+        "datasets": [_describe_dataset(run) for run in all_datasets(outputs)],
         "runs": [_describe(run.folder) for run in list(all_runs(outputs))[:NEWEST_RUNS]],
     }
 
@@ -51,8 +53,17 @@ def _describe(folder: Path) -> dict[str, Any]:
         return {"run": str(folder), "state": f"unreadable: {error.message}"}
     except (OSError, TypeError, ValueError) as error:
         return {"run": str(folder), "state": f"unreadable: {error}"}
-    return {
-        "run": str(folder),
-        **described,
-        "state": "complete" if not missing else f"{len(units) - missing} of {len(units)} drives",
-    }
+    return {"run": str(folder), **described, "state": _progress_text(len(units), missing)}
+
+
+def _describe_dataset(run: RunFolder) -> dict[str, Any]:
+    try:
+        units = run.units()
+        state = _progress_text(len(units), len(run.missing(units)))
+    except (HarnessError, OSError) as error:
+        state = f"unreadable: {error}"
+    return {"dataset": str(run.root), "state": state}
+
+
+def _progress_text(total: int, missing: int) -> str:
+    return "complete" if not missing else f"{total - missing} of {total} drives"

@@ -1,12 +1,13 @@
-"""Evaluate an agent on a suite: plan, drive what is missing on local workers, write the scoreboard."""
+"""Evaluate an agent on a suite: plan, have what is missing driven, write the scoreboard."""
 
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,17 @@ from harness.datatypes.unit import Unit
 from harness.errors import AgentError, ConfigError, SimError
 from harness.jobs.ports import lock_server
 from harness.jobs.processes import harness_command
-from harness.jobs.publish import publish_json, publish_text
-from harness.jobs.run_folder import RunFolder, create_run, differences, find_run, open_run, point_latest
-from harness.stages.crew import ANSWER_LIMIT_S, Address, Crew, Reporter
-from harness.stages.plan import CLIENT_VERSION, EMBEDDED, EvaluationPlan, plan_evaluation, route_cost_m
+from harness.jobs.publish import publish_json, publish_text, read_json
+from harness.jobs.run_folder import RunFolder
+from harness.jobs.runs import create_run, differences, find_run, foretold_run, open_run, point_latest
+from harness.stages.campaign import Campaign, CampaignResult, Reporter, SilentReporter
+from harness.stages.detach import chain
+from harness.stages.launch import LOCAL, Launch, LaunchOptions, make_launch
+from harness.stages.launching import make_backend, task_overhead
+from harness.stages.plan import CLIENT_VERSION, EMBEDDED, EvaluationPlan, plan_evaluation
 from harness.stages.scoreboard import Scoreboard, as_data, as_markdown, build_scoreboard
+from harness.stages.submissions import Planned, changes
+from harness.stages.supervision import ANSWER_LIMIT_S, Address, parse_address
 from harness.supervisor import probe_towns
 
 # An agent may import a large framework from a slow disk.
@@ -35,12 +42,12 @@ class EvaluateRequest:
     seeds: tuple[int, ...] = ()
     agent: str = "expert"
     agent_config: str = ""
-    jobs: int = 1
     run: Path | None = None
     is_new: bool = False
     sim: str = EMBEDDED
     maps: tuple[Path, ...] = ()
     outputs: Path = OUTPUTS
+    options: LaunchOptions = field(default_factory=LaunchOptions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,12 +55,14 @@ class EvaluateResult:
     """What an evaluation did.
 
     Attributes:
-        is_interrupted: the user stopped it.
+        overhead: share of the tasks' time that was not driving; None if nothing was driven.
     """
 
     board: Scoreboard
     run: Path
-    is_interrupted: bool
+    campaign: CampaignResult
+    launch: Launch
+    overhead: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,65 +70,76 @@ class Preview:
     """What an evaluation would do.
 
     Attributes:
-        run: folder of the run that would be continued, None for a new one.
-        commands: command lines of the first unit, where a port is chosen later it reads <port>.
+        run: the run that would be continued, None for a new one.
+        planned: the calls of the scheduler that would be made.
+        changes: what is different from the last submission, line by line.
     """
 
     plan: EvaluationPlan
-    run: Path | None
+    run: RunFolder | None
     missing: list[Unit]
-    commands: list[list[str]]
+    planned: list[Planned]
+    changes: list[str]
 
 
 def preview(request: EvaluateRequest) -> Preview:
     """Return what `evaluate` would do; writes nothing."""
-    endpoint = _parse_address(request.sim)
+    endpoint = parse_address(request.sim)
+    launch = _launch(request, endpoint)
     plan = _plan(request, endpoint)
-    run = _existing_run(request, plan)
-    missing = run.missing(plan.units) if run else plan.units
-    job = ["harness", "drive-unit", "--unit", "<attempt>/unit.json", "--result", "<attempt>/result.json"]
-    host, port = (endpoint.host, str(endpoint.port)) if endpoint else ("127.0.0.1", "<port>")
-    commands = [[*job, "--host", host, "--port", port, "--traffic-manager-port", "<port>"]]
-    if endpoint is None:
-        maps = [part for folder in request.maps for part in ("--maps", str(folder))]
-        town = missing[0].town if missing else plan.units[0].town
-        serve = ["harness", "simulator", "--port", "<port>", "--town", town, "--reset-between-clients"]
-        commands.insert(0, serve + maps)
-    return Preview(plan=plan, run=run.folder if run else None, missing=missing, commands=commands)
+    found = _existing_run(request, plan)
+    missing = found.missing(plan.units) if found else plan.units
+    run = found or foretold_run(request.outputs, plan.config)
+    units = run.manifest_with(plan.units)
+    numbers = {run.unit_folder(unit): number for number, unit in enumerate(units)}
+    wanted = [numbers[run.unit_folder(unit)] for unit in plan.units]
+    backend = make_backend(run, launch, SilentReporter(), is_preview=True)
+    planned = Campaign(run, units, wanted, launch, backend, SilentReporter()).foresee(is_new=found is None)
+    return Preview(plan=plan, run=found, missing=missing, planned=planned, changes=changes(run, planned))
 
 
 def evaluate(request: EvaluateRequest, reporter: Reporter) -> EvaluateResult:
-    """Drive what is missing and write the scoreboard.
+    """Have driven what is missing and write the scoreboard.
 
     Raises:
         HarnessError: nothing can be driven: unknown names, an agent that cannot be loaded, no server at `sim`.
     """
-    endpoint = _parse_address(request.sim)
+    endpoint = parse_address(request.sim)
+    launch = _launch(request, endpoint)
     _check_endpoint(endpoint)
     plan = _plan(request, endpoint)
-    server_lock = lock_server(endpoint.host, endpoint.port) if endpoint else None
-    _check_agent(request.agent)
-    run = _existing_run(request, plan)
-    notes = []
-    if run is None:
-        run = create_run(request.outputs, plan.config, plan.facts, plan.units)
-    else:
-        run.lock()
-        run.extend(plan.units)
-        notes.append(f"continuing {run.folder}; NEW=1 starts a new run")
-    try:
-        return _work_on(run, plan, request, endpoint, reporter, notes)
-    finally:
-        run.unlock()
-        if server_lock is not None:
-            server_lock.close()
+    with ExitStack() as stack:
+        if endpoint:
+            stack.enter_context(lock_server(endpoint.host, endpoint.port))
+        _check_agent(request.agent)
+        run = _existing_run(request, plan)
+        notes = []
+        if run is None:
+            run = create_run(request.outputs, plan.config, plan.facts, plan.units)
+        else:
+            run.lock()
+            run.extend(plan.units)
+            notes.append(f"continuing {run.folder}; NEW=1 starts a new run")
+        stack.callback(run.unlock)
+        return _work_on(run, plan, request, launch, reporter, notes)
+
+
+def _launch(request: EvaluateRequest, endpoint: Address | None) -> Launch:
+    launch = make_launch("eval", request.bench, request.options, sim=request.sim, maps=request.maps)
+    if endpoint and launch.backend != LOCAL:
+        raise ConfigError(
+            f"SIM={request.sim} cannot be combined with PARTITION or BACKEND=slurm, expected embedded: "
+            "every task on a cluster has a simulator of its own",
+            hint="leave SIM out",
+        )
+    return launch
 
 
 def _work_on(
     run: RunFolder,
     plan: EvaluationPlan,
     request: EvaluateRequest,
-    endpoint: Address | None,
+    launch: Launch,
     reporter: Reporter,
     notes: list[str],
 ) -> EvaluateResult:
@@ -127,19 +147,23 @@ def _work_on(
     ignored = {name: route.ignored for name, route in plan.routes.items() if route.ignored}
     notes += [f"route {name}: ignored {', '.join(parts)}" for name, parts in ignored.items()]
     notes += [f"{path} is damaged ({why}); the drive is repeated" for _, path, why in run.damaged(plan.units)]
-    point_latest(request.outputs, run)
-    missing = sorted(run.missing(plan.units), key=lambda unit: -route_cost_m(plan.routes[unit.route]))
-    workers = 1 if endpoint else max(1, min(request.jobs, len(missing)))
-    if endpoint and request.jobs > 1:
+    if launch.sim != EMBEDDED and request.options.jobs not in (None, 1):
         notes.append("one drive at a time: there is one server")
-    reporter.begin(run.folder, len(plan.units), len(plan.units) - len(missing), workers, notes)
-    crew = Crew(run, missing, workers, endpoint, list(request.maps), reporter)
-    is_interrupted = crew.work()
-    reasons = {(unit.route, unit.seed): text for unit, text in crew.failures}
-    for problem in plan.not_runnable:
-        reasons.update({(problem.route_name, seed): problem.reason for seed in plan.config["seeds"]})
-    board = _write_scoreboard(run, plan, reasons)
-    return EvaluateResult(board=board, run=run.folder, is_interrupted=is_interrupted)
+    point_latest(request.outputs, run)
+    save_expectation(run, plan)
+    launch.save(run)
+    run.cancel_wish.unlink(missing_ok=True)
+    units = run.units()
+    numbers = {run.unit_folder(unit): number for number, unit in enumerate(units)}
+    wanted = [numbers[run.unit_folder(unit)] for unit in plan.units]
+    missing = run.missing(plan.units)
+    reporter.begin(run.folder, len(wanted), len(wanted) - len(missing), notes)
+    backend = make_backend(run, launch, reporter)
+    campaign = Campaign(run, units, wanted, launch, backend, reporter, is_once=launch.is_detached).work()
+    if launch.is_detached and not campaign.is_complete and not campaign.stop:
+        reporter.say(chain(run, launch))
+    board = write_scoreboard(run, campaign)
+    return EvaluateResult(board=board, run=run.folder, campaign=campaign, launch=launch, overhead=task_overhead(run))
 
 
 def _plan(request: EvaluateRequest, endpoint: Address | None) -> EvaluationPlan:
@@ -179,15 +203,6 @@ def _existing_run(request: EvaluateRequest, plan: EvaluationPlan) -> RunFolder |
         return None
     newest = find_run(request.outputs, plan.config)
     return newest if newest is not None and (newest.missing(plan.units) or plan.not_runnable) else None
-
-
-def _parse_address(sim: str) -> Address | None:
-    if sim == EMBEDDED:
-        return None
-    match = re.fullmatch(r"(?P<host>[^:\s]+):(?P<port>\d{1,5})", sim)
-    if match is None or not 0 < int(match["port"]) < 65536:
-        raise ConfigError(f"SIM is {sim!r}, expected embedded or host:port", hint="make eval SIM=127.0.0.1:2000")
-    return Address(match["host"], int(match["port"]))
 
 
 def _check_endpoint(endpoint: Address | None) -> None:
@@ -230,14 +245,31 @@ def _check_agent(agent: str) -> None:
     )
 
 
-def _write_scoreboard(run: RunFolder, plan: EvaluationPlan, reasons: dict[tuple[str, int], str]) -> Scoreboard:
-    board = build_scoreboard(
-        plan.config,
-        run.folder,
-        {(unit.route, unit.seed): run.result_of(unit) for unit in plan.units},
-        reasons,
-        {route: plan.scenario_counts(route) for route in plan.routes},
-    )
+def save_expectation(run: RunFolder, plan: EvaluationPlan) -> None:
+    """Keep in the run what a scoreboard needs to know of the routes without results."""
+    content = {
+        "scenarios": {route: plan.scenario_counts(route) for route in plan.routes},
+        "not_runnable": {problem.route_name: problem.reason for problem in plan.not_runnable},
+    }
+    publish_json(run.folder / "expected.json", content)
+
+
+def write_scoreboard(run: RunFolder, campaign: CampaignResult) -> Scoreboard:
+    """Write the scoreboard of a run from its files.
+
+    Args:
+        campaign: tells why there is no result.
+    """
+    config, expected, units = run.read_config()["config"], read_json(run.folder / "expected.json"), run.units()
+    reasons = {(units[number].route, units[number].seed): v.reason for number, v in campaign.given_up.items()}
+    for name, reason in expected["not_runnable"].items():
+        reasons.update({(name, seed): reason for seed in config["seeds"]})
+    if campaign.stop or campaign.is_interrupted:
+        for unit in units:
+            reasons.setdefault((unit.route, unit.seed), campaign.stop or "interrupted")
+    scenarios: Mapping[str, Mapping[str, int]] = expected["scenarios"]
+    results = {(unit.route, unit.seed): run.result_of(unit) for unit in units}
+    board = build_scoreboard(config, run.folder, results, reasons, scenarios)
     publish_text(run.folder / "scoreboard.md", as_markdown(board))
     publish_json(run.folder / "scoreboard.json", envelope(board))
     return board

@@ -83,14 +83,14 @@ class Evaluation:
 
     def runs(self) -> list[Path]:
         """Return the folders of the runs, oldest first."""
-        return sorted(file.parent for file in self.folder.glob("outputs/evaluation/*/*/*/run.toml"))
+        return sorted(file.parent for file in self.folder.glob("outputs/evaluation/[!.]*/*/*/run.toml"))
 
     def latest(self) -> Path:
         return (self.folder / "outputs" / "evaluation" / "latest").resolve()
 
     def results(self, run: Path) -> dict[str, Path]:
-        """Return route -> result file."""
-        return {file.parent.parent.name: file for file in sorted(run.glob("*/attempt_*/result.json"))}
+        """Return route -> chosen result file."""
+        return {file.parent.name: file for file in sorted(run.glob("*/result.json"))}
 
 
 def _works_in(process: psutil.Process, folder: Path) -> bool:
@@ -98,6 +98,19 @@ def _works_in(process: psutil.Process, folder: Path) -> bool:
         return process.status() != psutil.STATUS_ZOMBIE and process.cwd() == str(folder)
     except psutil.Error:
         return False
+
+
+def attempt_of(result: Path) -> Path:
+    """Return the folder of the one attempt whose result was chosen."""
+    (file,) = (file for file in result.parent.glob("attempt_*/result.json") if file.samefile(result))
+    return file.parent
+
+
+def outcomes(unit: Path) -> list[str | None]:
+    """Return how the attempts of a unit ended, first one first; None for those that said nothing."""
+    folders = sorted(unit.glob("attempt_*"), key=lambda folder: int(folder.name.removeprefix("attempt_")))
+    files = [folder / "outcome.json" for folder in folders]
+    return [json.loads(file.read_text())["outcome"] if file.exists() else None for file in files]
 
 
 def record(result: Path) -> dict[str, Any]:

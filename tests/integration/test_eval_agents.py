@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.evaluation import Evaluation, record
+from tests.integration.evaluation import Evaluation, attempt_of, record
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -64,7 +64,7 @@ def test_exception_while_driving_ends_one_route_and_the_others_go_on(evaluation:
     assert broken["meta"]["duration_game"] == pytest.approx(0.55, abs=0.06)
     assert other["status"] != "Failed - Agent crashed"
     assert json.loads(results["01"].read_text())["harness"]["failure_detail"] == "ValueError: broken in run_step"
-    log = (results["01"].parent / "drive.log").read_text()
+    log = (attempt_of(results["01"]) / "drive.log").read_text()
     assert "Traceback" in log
     assert 'breaking.py", line ' in log
     assert "│ Failed - Agent crashed" in answer.stdout

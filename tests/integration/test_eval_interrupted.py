@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.integration.evaluation import Evaluation, ended, wait_for
+from tests.integration.evaluation import Evaluation, attempt_of, ended, outcomes, wait_for
 
 pytestmark = pytest.mark.timeout(180)
 COMMAND = ("--only", "00,01", "--jobs", "1")
@@ -22,7 +22,7 @@ def test_interrupted_run_leaves_no_process_and_is_continued(
         (first,) = wait_for(lambda: list(evaluation.results(run).values()), "the first result")
         wait_for(lambda: len(list(run.glob("*/attempt_1/unit.json"))) == 2, "the second drive")
         wait_for(lambda: evaluation.process("drive-unit"), "its process")
-        assert len(evaluation.processes()) == 3  # the command, its simulator and its job
+        assert len(evaluation.processes()) == 4  # the command, its task, the simulator and the job
         process.send_signal(number)
         out, err = process.communicate(timeout=20.0)
     assert process.returncode == code
@@ -41,7 +41,9 @@ def test_interrupted_run_leaves_no_process_and_is_continued(
     results = evaluation.results(run)
     assert set(results) == {"00", "01"}
     assert first.stat() == before
-    assert sorted(file.parent.name for file in results.values()) == ["attempt_1", "attempt_2"]
+    assert sorted(attempt_of(file).name for file in results.values()) == ["attempt_1", "attempt_2"]
+    (repeated,) = (file.parent for file in results.values() if file.parent != first.parent)
+    assert outcomes(repeated) == ["cancelled" if number != signal.SIGKILL else None, "result"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.evaluation import Evaluation, record, route_xml, without_wall_clock
+from tests.integration.evaluation import (
+    Evaluation,
+    attempt_of,
+    outcomes,
+    record,
+    route_xml,
+    without_wall_clock,
+)
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -25,10 +32,17 @@ def test_a_run_ends_with_a_scoreboard_and_the_same_command_starts_another(evalua
     assert json.loads((run / "scoreboard.json").read_text()) == document
     assert (run / "scoreboard.md").read_text().startswith("# expert on longest6 (v2 (36 routes)), scored by lb20\n")
     assert {path.name for path in run.iterdir()} == {
-        *("run.toml", "units.jsonl", "scoreboard.md", "scoreboard.json", "simulators", ".lock", "00")
+        *("run.toml", "units.jsonl", "launch.json", "expected.json", "scoreboard.md", "scoreboard.json", ".lock", "00"),
+        *("submissions.jsonl", ".submissions.jsonl.lock", "scancel.sh", "scripts", "stdout", "stderr"),
+        *("tasks", "simulators"),
     }
-    assert {path.name for path in (run / "00" / "attempt_1").iterdir()} == {"unit.json", "drive.log", "result.json"}
-    assert record(run / "00" / "attempt_1" / "result.json")["route_id"] == "RouteScenario_0_rep0"
+    assert {path.name for path in (run / "00").iterdir()} == {"attempt_1", "claim.lock", "result.json"}
+    assert {path.name for path in (run / "00" / "attempt_1").iterdir()} == {
+        *("attempt.json", "unit.json", "drive.log", "progress.json", "result.json", "outcome.json")
+    }
+    assert attempt_of(run / "00" / "result.json").name == "attempt_1"
+    assert outcomes(run / "00") == ["result"]
+    assert record(run / "00" / "result.json")["route_id"] == "RouteScenario_0_rep0"
 
     again = evaluation.run("--only", "00")
     assert again.returncode == 0
@@ -42,7 +56,8 @@ def test_a_run_ends_with_a_scoreboard_and_the_same_command_starts_another(evalua
     shown = evaluation.run("--only", "00", "--run", str(run), "--output", "json")
     assert json.loads(shown.stdout)["data"]["mean"] == document["data"]["mean"]
     assert "0 of 1 drives to do" in shown.stderr
-    assert len(list((run / "00").iterdir())) == 1
+    assert len(list((run / "00").glob("attempt_*"))) == 1
+    assert len((run / "submissions.jsonl").read_text().splitlines()) == 3  # intent, submitted, ended
     assert evaluation.latest() == run
 
 
@@ -75,10 +90,10 @@ def test_seeds_have_folders_of_their_own_and_other_traffic(evaluation: Evaluatio
     first, second = (evaluation.folder / row["result"] for row in data["routes"])
     assert first.relative_to(evaluation.folder).parts[3] == "longest6_seed3"
     assert second.relative_to(evaluation.folder).parts[3] == "longest6_seed4"
-    assert first.parts[-4] == second.parts[-4]  # the time
+    assert first.parts[-3] == second.parts[-3]  # the time
     sections = [json.loads(file.read_text())["harness"] for file in (first, second)]
     assert sections[0]["traffic_seed"] != sections[1]["traffic_seed"]
-    assert (evaluation.folder / second).parents[2].joinpath("run").resolve() == evaluation.runs()[0]
+    assert (evaluation.folder / second).parents[1].joinpath("run").resolve() == evaluation.runs()[0]
 
 
 def test_a_route_that_cannot_be_driven_makes_the_run_partial_until_it_can(evaluation: Evaluation) -> None:

@@ -9,7 +9,15 @@ import carla
 import pytest
 
 from harness.jobs.ports import take_port_block
-from tests.integration.evaluation import Evaluation, ended, route_xml, wait_for, without_wall_clock
+from tests.integration.evaluation import (
+    Evaluation,
+    attempt_of,
+    ended,
+    outcomes,
+    route_xml,
+    wait_for,
+    without_wall_clock,
+)
 
 pytestmark = pytest.mark.timeout(180)
 # The expert, but it leaves a file behind at its 100th tick.
@@ -42,11 +50,12 @@ def test_killed_simulator_is_replaced_and_the_drive_repeated(evaluation: Evaluat
     assert "00 seed 1: attempt 2" in err
     (run,) = evaluation.runs()
     repeated = evaluation.results(run)["00"]
-    assert repeated.parent.name == "attempt_2"
+    assert attempt_of(repeated).name == "attempt_2"
+    assert outcomes(repeated.parent) == ["simulator crash", "result"]
 
     assert evaluation.run(*command, "--new").returncode == 0
     undisturbed = evaluation.results(evaluation.latest())["00"]
-    assert undisturbed.parent.name == "attempt_1"
+    assert attempt_of(undisturbed).name == "attempt_1"
     assert without_wall_clock(repeated) == without_wall_clock(undisturbed)
 
 
@@ -72,6 +81,37 @@ def test_server_that_is_already_running(evaluation: Evaluation) -> None:
         assert there[route]["harness"].pop("simulator") == "CARLA 0.9.16"
         assert here[route]["harness"].pop("simulator") == "embedded 0.9.16"
     assert there == here
+
+
+@pytest.mark.soak  # the client notices after twenty seconds
+def test_server_that_dies_ends_the_run_and_the_same_command_continues(evaluation: Evaluation) -> None:
+    (evaluation.folder / "marking.py").write_text(MARKING)
+    block = take_port_block()
+    server_command = ("simulator", "--port", str(block.rpc))
+    command = ("--only", "00,01", "--agent", "marking.py:Marking", "--sim", f"127.0.0.1:{block.rpc}")
+    with ended(evaluation.start(*server_command)) as server:
+        assert server.stderr is not None
+        server.stderr.readline()
+        with ended(evaluation.start_eval(*command)) as process:
+            wait_for((evaluation.folder / "marked").exists, "the 100th tick")
+            server.kill()
+            out, _ = process.communicate(timeout=90.0)
+    assert process.returncode == 3
+    gone = f"no CARLA server answers at 127.0.0.1:{block.rpc} any more"
+    assert f"stopped: {gone}; 0 of 2 drives have a result" in out
+    assert f"no result: {gone}" in out
+    (run,) = evaluation.runs()
+    (began,) = run.glob("*/attempt_*")
+    assert outcomes(began.parent) == ["simulator hang"]
+    with ended(evaluation.start(*server_command)) as server:
+        assert server.stderr is not None
+        server.stderr.readline()
+        with ended(evaluation.start_eval(*command)) as process:
+            _, err = process.communicate(timeout=60.0)
+    assert process.returncode == 0, err
+    assert evaluation.runs() == [run]
+    assert outcomes(began.parent) == ["simulator hang", "result"]
+    block.release()
 
 
 WEATHER = """<weathers>

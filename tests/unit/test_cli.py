@@ -83,6 +83,14 @@ def busy_port() -> Iterator[int]:
         (["eval", "--seeds", "-1"], "invalid value for '--seeds': found '-1', expected numbers"),
         (["eval", "--jobs", "0"], "invalid value for '--jobs': 0 is not in the range x>=1"),
         (["eval", "--sim", "localhost"], "SIM is 'localhost', expected embedded or host:port"),
+        (["eval", "--backend", "lsf"], "invalid value for '--backend': 'lsf' is not one of 'local', 'slurm'"),
+        (["eval", "--gpu", "-1"], "invalid value for '--gpu': -1 is not in the range"),
+        (["eval", "--partition", ","], "invalid value for '--partition': found ',', expected one at least"),
+        (["eval", "--partition", "gpu", "--backend", "local"], "PARTITION=gpu means nothing to BACKEND=local"),
+        (["eval", "--detach"], "DETACH needs Slurm, found BACKEND=local"),
+        (["eval", "--template", "own.sbatch"], "TEMPLATE needs Slurm, found BACKEND=local"),
+        (["eval", "--timeout", "soon"], "time limit is 'soon', expected"),
+        (["eval", "--partition", "gpu", "--sim", "carla:2000"], "SIM=carla:2000 cannot be combined with PARTITION"),
         (["eval", "--run", "nowhere"], "no run in nowhere, expected a folder with run.toml"),
         (["eval", "--run", ".", "--new"], "--run cannot be combined with --new"),
         (["eval", "--bench", "longest6"], "none of the 36 routes of suite 'longest6' can be driven: 00: HARNESS_DATA"),
@@ -395,11 +403,14 @@ def test_list_names_runs_that_cannot_be_read(harness: CommandLine) -> None:
 def test_preview_as_document_and_as_text(harness: CommandLine) -> None:
     found = document(harness("eval", "--only", "05,07", "--seeds", "1,2", "--print-only", "--output", "json"))
     data = found["data"]
-    assert list(data) == ["run", "config", "units", "not_runnable", "commands"]
+    assert list(data) == ["run", "config", "units", "not_runnable", "submissions"]
     assert [(unit["seed"], unit["route"]) for unit in data["units"]] == [(1, "05"), (1, "07"), (2, "05"), (2, "07")]
+    tasks = [task for submission in data["submissions"] for task in submission["tasks"]]
+    assert sorted(unit for task in tasks for unit in task) == [0, 1, 2, 3]
     text = harness("eval", "--only", "05", "--print-only").stdout
     assert text.startswith("would start a new run: 1 drives\n")
-    assert "harness drive-unit --unit <attempt>/unit.json" in text
+    run = harness.folder / "outputs" / "evaluation" / "expert" / "mini_seed1"
+    assert re.search(rf"^\S+ -m harness work --run {run}/\S+ --token \S+ ", text, re.MULTILINE)
     assert list(harness.folder.iterdir()) == []
 
 
@@ -420,10 +431,11 @@ def test_nothing_heavy_is_imported(harness: CommandLine, arguments: list[str], t
 
 def test_help_names_every_variable_of_make_eval(harness: CommandLine, repository: Path) -> None:
     text = harness("eval", "--help").stdout
-    recipe = re.search(r"^eval: .*?\n\n", (repository / "Makefile").read_text(), re.MULTILINE | re.DOTALL)
-    assert recipe is not None
-    options = set(re.findall(r"--[a-z-]+", recipe[0]))
-    assert len(options) >= 11
+    makefile = (repository / "Makefile").read_text()
+    recipes = re.findall(r"^(?:eval: |LAUNCH := ).*?\n\n", makefile, re.MULTILINE | re.DOTALL)
+    assert len(recipes) == 2
+    options = {option for recipe in recipes for option in re.findall(r"--[a-z-]+", recipe)}
+    assert len(options) >= 20
     assert options <= set(re.findall(r"--[a-z-]+", text))
 
 
@@ -431,6 +443,7 @@ def test_parsed_options_reach_the_request(monkeypatch: pytest.MonkeyPatch) -> No
     from harness.cli import cli
     from harness.errors import HarnessError
     from harness.stages import evaluate
+    from harness.stages.launch import LaunchOptions
 
     seen: list[Any] = []
 
@@ -440,17 +453,34 @@ def test_parsed_options_reach_the_request(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(evaluate, "preview", remember)
     command = "eval --bench b --only x,,y --seeds 2,1 --agent a --config c --jobs 3 --run r --sim s:1 --print-only"
+    launch = "--backend slurm --partition p,,q --gpu 1 --cpu 4 --timeout 2h --template t --account a --qos q --mem 1G"
     with pytest.raises(HarnessError, match="enough"):
-        cli.main(command.split(), standalone_mode=False)
-    (request,) = seen
+        cli.main(f"{command} {launch} --constraint c --detach".split(), standalone_mode=False)
+    with pytest.raises(HarnessError, match="enough"):
+        cli.main(["eval", "--print-only"], standalone_mode=False)
+    request, bare = seen
+    assert bare == evaluate.EvaluateRequest()
     assert request == evaluate.EvaluateRequest(
         bench="b",
         only=("x", "y"),
         seeds=(2, 1),
         agent="a",
         agent_config="c",
-        jobs=3,
         run=Path("r"),
         is_new=False,
         sim="s:1",
+        options=LaunchOptions(
+            backend="slurm",
+            partitions=("p", "q"),
+            jobs=3,
+            gpu=1,
+            cpu=4,
+            timeout="2h",
+            template=Path("t"),
+            account="a",
+            qos="q",
+            mem="1G",
+            constraint="c",
+            is_detached=True,
+        ),
     )

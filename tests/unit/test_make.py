@@ -91,7 +91,7 @@ def test_plain_make_prints_every_verb_and_variable(checkout: Checkout) -> None:
     for verb in verbs:
         assert re.search(rf"^  {verb} +[A-Z]", answer.stdout, re.MULTILINE), verb
     described = re.findall(r"^  ([A-Z_]+(?:, [A-Z_]+)*)  ", answer.stdout, re.MULTILINE)
-    declared = re.findall(r"^(?:VALUES|SWITCHES) := (.*)$", MAKEFILE, re.MULTILINE)
+    declared = re.findall(r"^(?:VALUES|SWITCHES) := (.*)$", MAKEFILE.replace("\\\n", ""), re.MULTILINE)
     assert sorted(", ".join(described).split(", ")) == sorted(" ".join(declared).split())
 
 
@@ -117,7 +117,9 @@ def test_nothing_typed_passes_no_option(checkout: Checkout) -> None:
 @pytest.mark.parametrize("origin", ["command line", "environment"])
 def test_values_reach_eval_unchanged(checkout: Checkout, value: str, origin: str) -> None:
     checkout.set_up()
-    variables = dict.fromkeys(["BENCH", "ONLY", "SEEDS", "AGENT", "CONFIG", "JOBS", "RUN", "SIM", "OUTPUT"], value)
+    own = ["BENCH", "ONLY", "SEEDS", "AGENT", "CONFIG", "RUN", "SIM"]
+    launch = ["BACKEND", "PARTITION", "GPU", "CPU", "TIMEOUT", "TEMPLATE", "ACCOUNT", "QOS", "MEM", "CONSTRAINT"]
+    variables = dict.fromkeys([*own, *launch, "JOBS", "OUTPUT"], value)
     if origin == "environment":
         answer = checkout.make("eval", **variables)
     else:
@@ -135,12 +137,24 @@ def test_empty_value_is_no_option(checkout: Checkout) -> None:
 @pytest.mark.parametrize(
     ("words", "arguments"),
     [
-        (["eval", "NEW=1", "PRINT_ONLY=1", "VERBOSE=1"], ["eval", "--new", "--print-only", "--verbose"]),
+        (["eval", "NEW=1", "PRINT_ONLY=1", "VERBOSE=1"], ["eval", "--new", "--verbose", "--print-only"]),
         (["eval", "NEW=0", "PRINT_ONLY=no", "VERBOSE=false"], ["eval"]),
         (["simulator", "TOWN=Own", "PORT=3000", "MAPS=m"], ["simulator", "--town=Own", "--port=3000", "--maps=m"]),
         (["routes", "TOWN=Own", "COUNT=8", "SEED=1"], ["routes", "sample", "--town=Own", "--count=8", "--seed=1"]),
         (["own-towns"], ["towns", "build"]),
         (["list", "OUTPUT=json"], ["list", "--output=json"]),
+        (
+            ["collect", "PARTITION=a,b", "REPETITIONS=3", "DATASET=set", "ROUTES=r", "ROOT=at", "DETACH=1"],
+            ["collect", "--dataset=set", "--root=at", "--routes=r", "--repetitions=3", "--partition=a,b", "--detach"],
+        ),
+        (
+            ["collect", "ONLY_TYPES=Cut", "WITHOUT_TYPES=Merge", "MAX_PER_TYPE=4", "SEED=2"],
+            ["collect", "--only-types=Cut", "--without-types=Merge", "--max-per-type=4", "--seed=2"],
+        ),
+        (["status", "RUN=r", "WATCH=1"], ["status", "--run=r", "--watch"]),
+        (["scancel", "ALL=1", "PRINT_ONLY=1"], ["scancel", "--all", "--print-only"]),
+        (["clean-failed", "RUN=r", "CONFIRM=1"], ["clean-failed", "--run=r", "--confirm"]),
+        (["doctor", "PARTITION=a"], ["doctor", "--partition=a"]),
     ],
 )
 def test_verb_calls_its_command(checkout: Checkout, words: list[str], arguments: list[str]) -> None:

@@ -64,6 +64,26 @@ def test_process_has_a_session_of_its_own_and_no_input(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_text() == "True ''\n"
 
 
+def test_process_has_our_environment_unless_it_is_given_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRAWN", "ours")
+    program = "import os; print(os.environ.get('DRAWN'), os.environ.get('OTHER'))"
+    start(python(program), tmp_path / "log").wait(LIMIT_S)
+    start(python(program), tmp_path / "log", environment={"OTHER": "given"}).wait(LIMIT_S)
+    assert (tmp_path / "log").read_text() == "ours None\nNone given\n"
+
+
+def test_only_the_descriptors_that_are_passed_are_open_in_the_process(tmp_path: Path) -> None:
+    passed, kept = os.pipe()
+    os.set_inheritable(kept, True)
+    program = "import os; print(*sorted(int(name) for name in os.listdir('/proc/self/fd')))"
+    start(python(program), tmp_path / "log", pass_fds=[passed]).wait(LIMIT_S)
+    os.close(passed)
+    os.close(kept)
+    found = [int(word) for word in (tmp_path / "log").read_text().split()]
+    assert passed in found
+    assert kept not in found
+
+
 def test_end_of_an_obedient_process_is_quick(tmp_path: Path) -> None:
     process = start(python("import time; print(1, flush=True); time.sleep(60)"), tmp_path / "log")
     pids_in(tmp_path / "log", 1)

@@ -1,0 +1,1 @@
+"""Commands: options in, one stage called, its result handed to `render`. Nothing else happens here."""

@@ -1,0 +1,134 @@
+"""The simulator, and what it serves: towns and routes."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import click
+
+from harness.commands.options import MAPS, set_up_logging, tie_to_parent
+
+
+def _host(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    if not value.strip():
+        raise click.BadParameter(f"found {value!r}, expected an address, e.g. 127.0.0.1 or 0.0.0.0")
+    return value
+
+
+@click.command("simulator")
+@click.option("--port", type=click.IntRange(1024, 65534), default=2000, show_default=True, help="Port of the calls.")
+@click.option("--host", callback=_host, default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--town", default="Borough01", show_default=True, help="Town to begin with.")
+@click.option("--reset-between-clients", is_flag=True, help="Start anew when the last client has left.")
+@click.option("--parent", type=int, hidden=True)
+@click.option("--verbose", is_flag=True, help="Say more about what is going on.")
+@MAPS
+def simulator_command(
+    port: int,
+    host: str,
+    town: str,
+    reset_between_clients: bool,
+    parent: int | None,
+    verbose: bool,
+    maps: tuple[Path, ...],
+) -> None:
+    """Serve a town to any program that uses the carla client (0.9.16).
+
+    Streams use the next port. Like the real server it keeps settings and actors when clients leave, unless told
+    otherwise.
+    """
+    from harness.config import town_folders
+
+    set_up_logging(verbose)
+    tie_to_parent(parent)
+    from harness.stages.simulate import serve
+
+    serve(
+        host=host,
+        port=port,
+        town=town,
+        folders=town_folders(maps),
+        resets_between_clients=reset_between_clients,
+        on_ready=lambda text: click.echo(text, err=True),
+    )
+
+
+@click.group("routes")
+def routes_group() -> None:
+    """Make routes."""
+
+
+def _metres(context: click.Context, parameter: click.Parameter, value: float) -> float:
+    if not math.isfinite(value):
+        raise click.BadParameter(f"found {value}, expected a finite number of metres")
+    return value
+
+
+_METRES = click.FloatRange(min=30.0)
+
+
+@routes_group.command("sample")
+@click.option("--town", default="Borough01", show_default=True, help="Town to lay routes in.")
+@click.option("--count", type=click.IntRange(1, 10_000), default=8, show_default=True, help="How many routes.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Which routes.")
+@click.option("--min-length", type=_METRES, callback=_metres, default=100.0, show_default=True, help="Metres.")
+@click.option("--max-length", type=_METRES, callback=_metres, default=600.0, show_default=True, help="Metres.")
+@click.option(
+    "--avoid",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="Route file or folder whose starts and goals are kept clear of.",
+)
+@click.option("--into", type=click.Path(file_okay=False, path_type=Path), help="Folder for one file per route.")
+@click.option("--force", is_flag=True, help="Replace the route files in that folder.")
+@MAPS
+def sample_command(
+    town: str,
+    count: int,
+    seed: int,
+    min_length: float,
+    max_length: float,
+    avoid: tuple[Path, ...],
+    into: Path | None,
+    force: bool,
+    maps: tuple[Path, ...],
+) -> None:
+    """Sample routes that cover the junctions and turns of a town; prints XML unless --into is given."""
+    from harness.config import town_folders
+    from harness.routes import render_routes
+    from harness.stages.sample import sample, write_one_per_file
+
+    if min_length > max_length:
+        raise click.UsageError(f"--min-length {min_length:g} exceeds --max-length {max_length:g}")
+    routes = sample(
+        town=town,
+        count=count,
+        seed=seed,
+        length_range_m=(min_length, max_length),
+        avoid=avoid,
+        folders=town_folders(maps),
+    )
+    if into is None:
+        click.echo(render_routes(routes), nl=False)
+        return
+    files = write_one_per_file(routes, into, replaces=force)
+    click.echo(f"{len(files)} routes in {into}, {files[0].name} to {files[-1].name}")
+
+
+@click.group("towns")
+def towns_group() -> None:
+    """Make towns."""
+
+
+@towns_group.command("build")
+@click.option("--into", type=click.Path(file_okay=False, path_type=Path), help="Folder.  [default: routes/towns]")
+def build_towns_command(into: Path | None) -> None:
+    """Build the repository's own towns from their program."""
+    from harness.config import OWN_TOWNS_DIR
+    from harness.towns import build_towns
+
+    folder = into or OWN_TOWNS_DIR
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in build_towns(folder):
+        click.echo(f"{file} ({file.stat().st_size} bytes)")

@@ -1,0 +1,1 @@
+"""What a machine offers: small examinations, each with an answer that says what to type."""

@@ -1,0 +1,398 @@
+"""The loop that brings a run to its end: look, decide, act, again. Killed anywhere, it is begun again.
+
+What is looked at are files and the scheduler; what is decided is a pure function of that (`jobs.reconcile`); nothing
+is kept in memory that a second loop could not find out.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from signal import SIGINT, SIGTERM
+from signal import signal as on_signal
+from typing import Any, Protocol
+
+from harness.datatypes.job import Presence, Submission, TaskKey, TaskView, UnitState
+from harness.datatypes.unit import Unit
+from harness.jobs.attempts import attempt_folders, read_state
+from harness.jobs.budget import Verdict, settle
+from harness.jobs.claims import Holder, file_system_time_s
+from harness.jobs.events import abandoned, cancel, ended, intent
+from harness.jobs.ledger import Ledger
+from harness.jobs.node_health import bad_nodes
+from harness.jobs.packing import predict_costs
+from harness.jobs.publish import publish_text
+from harness.jobs.reconcile import Decision, Facts, reconcile
+from harness.jobs.run_folder import RunFolder
+from harness.stages.launch import LOCAL, Launch
+from harness.stages.submissions import Planned, Setting, plan_submissions, write_scancel_script
+
+LOCAL_POLL_S = 0.3
+# From Ctrl-C to the end of a wait.
+ANSWER_USER_S = 0.5
+# How long the last tasks of a run that is complete are waited for.
+CLOSING_LIMIT_S = 30.0
+# Stands in a preview for the token of a submission of a run that does not exist yet.
+UNKNOWN_TOKEN = "0" * 12
+
+
+class Reporter(Protocol):
+    """Who is told how it goes."""
+
+    def begin(self, run: Path, total: int, done: int, notes: list[str]) -> None:
+        """The work starts; `done` of `total` units have results already."""
+
+    def unit_progress(self, number: int, unit: Unit, attempt: int, percent: float, sim_s: float) -> None:
+        """A unit is being driven and is that far."""
+
+    def unit_ended(self, number: int, unit: Unit, result: Path | None, text: str) -> None:
+        """A unit has its result, or `result` is None and `text` says why it will have none."""
+
+    def say(self, text: str) -> None:
+        """Something happened that a person should know."""
+
+
+class SilentReporter:
+    """Tells nobody."""
+
+    def begin(self, run: Path, total: int, done: int, notes: list[str]) -> None:
+        """Say nothing."""
+
+    def unit_progress(self, number: int, unit: Unit, attempt: int, percent: float, sim_s: float) -> None:
+        """Say nothing."""
+
+    def unit_ended(self, number: int, unit: Unit, result: Path | None, text: str) -> None:
+        """Say nothing."""
+
+    def say(self, text: str) -> None:
+        """Say nothing."""
+
+
+class Backend(Protocol):
+    """What a campaign needs of a scheduler."""
+
+    poll_s: float
+    stuck_reasons: Sequence[str]
+
+    def views(
+        self, submissions: Sequence[Submission], record: Callable[[dict[str, Any]], None]
+    ) -> Mapping[TaskKey, TaskView]:
+        """Return what the scheduler says of tasks; `record` gets for the ledger what it tells by the way."""
+
+    def submit(self, planned: Planned, record: Callable[[dict[str, Any]], None]) -> str:
+        """Make the call; `record` enters its answer into the ledger. Return what a person should know, or nothing."""
+
+    def cancel(self, keys: Sequence[TaskKey], submissions: Mapping[str, Submission]) -> None:
+        """Ask for the end of tasks."""
+
+    def obstacle(self) -> str:
+        """Return why no task makes sense any more, nothing if one does; asked before each submission."""
+
+    def throttle(self, submissions: Sequence[Submission], views: Mapping[TaskKey, TaskView], limit: int) -> None:
+        """Let a new limit on tasks side by side take effect."""
+
+    def wait(self, seconds: float) -> bool:
+        """Return after a time, or as soon as something has happened; True if it has."""
+
+    def leave(self) -> str:
+        """End what must not outlive this process; return what a person should know."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CampaignResult:
+    """How a campaign ended.
+
+    Attributes:
+        given_up: unit number -> why it will have no result.
+        stop: why the whole run was given up; empty if it was not.
+        is_complete: there is nothing to wait for.
+        is_interrupted: the user stopped it.
+    """
+
+    given_up: Mapping[int, Verdict]
+    stop: str
+    is_complete: bool
+    is_interrupted: bool
+
+
+@dataclass
+class Campaign:
+    """Works on the units of a run.
+
+    Attributes:
+        wanted: numbers of the units that this command is about.
+        is_once: look, decide and act one time, then return.
+    """
+
+    run: RunFolder
+    units: Sequence[Unit]
+    wanted: Sequence[int]
+    launch: Launch
+    backend: Backend
+    reporter: Reporter
+    is_once: bool = False
+    _is_interrupted: bool = False
+    _done: dict[int, UnitState] = field(default_factory=dict)
+    _told: set[int] = field(default_factory=set)
+    _driven: set[int] = field(default_factory=set)
+    _slots: int = 0
+    _problems: int = 0
+    _has_open_tasks: bool = False
+    _settled_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._ledger = Ledger(self.run.ledger)
+        self._here = Holder.this_process("", 0)
+        self._parallel, self._attempts = self.launch.parallel_limit(), self.launch.attempts_limit()
+
+    def work(self) -> CampaignResult:
+        """Go on until every wanted unit is done or given up, or the user stops it."""
+        for folder in (self.run.scripts, self.run.stdout, self.run.stderr):
+            folder.mkdir(exist_ok=True)
+        decision: Decision | None = None
+        # What was done before this command is no news.
+        self._told.update(n for n, state in enumerate(self._states(time.time())) if state.is_done)
+        try:
+            with _on_interrupt(self._interrupt):
+                while not self._is_interrupted:
+                    began_s = time.monotonic()
+                    decision = self._turn()
+                    if self._is_over(decision):
+                        break
+                    self._wait(max(self.backend.poll_s, 5.0 * (time.monotonic() - began_s)))
+        finally:
+            if text := self.backend.leave():
+                self.reporter.say(text)
+        self._tell(self._states(file_system_time_s(self.run.folder)), {})
+        if self._is_interrupted and self.launch.backend == LOCAL:
+            for number in sorted(self._driven - self._told):
+                self.reporter.unit_ended(number, self.units[number], None, "interrupted")
+        return CampaignResult(
+            given_up=decision.given_up if decision else {},
+            stop=decision.stop if decision else "",
+            is_complete=decision.is_complete if decision else False,
+            is_interrupted=self._is_interrupted,
+        )
+
+    def _is_over(self, decision: Decision) -> bool:
+        """Tell whether there is nothing more to wait for.
+
+        The last tasks get a moment to end by themselves, so that the ledger knows what became of each of them.
+        """
+        is_settled = decision.is_complete or bool(decision.stop) or self.run.cancel_wish.exists()
+        if self.is_once or not is_settled:
+            return self.is_once
+        if self.launch.backend == LOCAL or not self._has_open_tasks:
+            return True
+        self._settled_s = self._settled_s or time.monotonic()
+        return time.monotonic() - self._settled_s > max(CLOSING_LIMIT_S, 2.0 * self.backend.poll_s)
+
+    def foresee(self, *, is_new: bool) -> list[Planned]:
+        """Return the calls that `work` would make first; writes nothing.
+
+        Args:
+            is_new: the run has no folder yet, so its tokens are not known.
+        """
+        look = self._look(time.time(), lambda event: None)
+        return self._plan(look, hidden_token=UNKNOWN_TOKEN if is_new else "")
+
+    def _interrupt(self) -> None:
+        self._is_interrupted = True
+
+    def _wait(self, seconds: float) -> None:
+        """Wait for the next turn, but not when the user wants the end."""
+        deadline_s = time.monotonic() + seconds
+        while (left_s := deadline_s - time.monotonic()) > 0.0:
+            if self.backend.wait(min(left_s, ANSWER_USER_S)) or self._is_interrupted or self.run.cancel_wish.exists():
+                return
+
+    def _tell_problems(self) -> None:
+        for problem in self._ledger.problems[self._problems :]:
+            self.reporter.say(f"{self.run.ledger}: {problem}")
+        self._problems = len(self._ledger.problems)
+
+    # --- one turn ----------------------------------------------------------------------------------------------------
+
+    def _turn(self) -> Decision:
+        look = self._look(file_system_time_s(self.run.folder), self._ledger.append)
+        if look.decision.submit and (why := self.backend.obstacle()):
+            look = replace(look, decision=replace(look.decision, submit=(), stop=why))
+        decision = look.decision
+        self._record(decision, look.by_token)
+        self._has_open_tasks = any(view.presence is not Presence.ABSENT for view in look.views.values())
+        if decision.stop:
+            self._cancel([(key, decision.stop) for key, view in look.views.items() if _is_present(view)], look.by_token)
+        for planned in self._plan(look):
+            if not self._is_interrupted:
+                self._hand_over(planned)
+        if look.limit != self._slots:
+            if self._slots:
+                self.backend.throttle(look.open_ones, look.views, look.limit)
+            self._slots = look.limit
+        self._tell(look.states, decision.given_up)
+        return decision
+
+    def _look(self, now_s: float, record: Callable[[dict[str, Any]], None]) -> _Look:
+        """Ask the scheduler and the files, and decide."""
+        submissions = self._ledger.read()
+        self._tell_problems()
+        open_ones = [s for s in submissions if not s.is_abandoned and len(s.ended) < len(s.tasks)]
+        # First the scheduler, then the files: a task that is gone has written all that it will ever write.
+        views = self.backend.views(open_ones, record)
+        by_token = {submission.token: submission for submission in submissions}
+        states = [since(state, self.launch.began_s) for state in self._states(now_s)]
+        limit, attempts = self._parallel.read(), self._attempts.read()
+        for problem in (self._parallel.take_problem(), self._attempts.take_problem()):
+            if problem:
+                self.reporter.say(problem)
+        policy = self.launch.policy(attempts)
+        facts = Facts(
+            units=states,
+            wanted=self.wanted,
+            submissions=submissions,
+            views=views,
+            is_cancelled=self.run.cancel_wish.exists(),
+            policy=policy,
+            stuck_reasons=self.backend.stuck_reasons,
+        )
+        return _Look(
+            submissions=submissions,
+            open_ones=open_ones,
+            views=views,
+            by_token=by_token,
+            states=states,
+            limit=limit,
+            max_attempts=policy.max_attempts,
+            decision=reconcile(facts),
+        )
+
+    def _states(self, now_s: float) -> list[UnitState]:
+        return [self._state(number, unit, now_s) for number, unit in enumerate(self.units)]
+
+    def _state(self, number: int, unit: Unit, now_s: float) -> UnitState:
+        if number not in self._done:
+            state = read_state(self.run.unit_folder(unit), self._here, now_s, self.launch.profile.poll.lease_s)
+            if not state.is_done:
+                return state
+            self._done[number] = state
+        return self._done[number]
+
+    def _record(self, decision: Decision, by_token: Mapping[str, Submission]) -> None:
+        for (token, task), state in decision.ended:
+            self._ledger.append(ended(token, task, state))
+        for token in decision.abandon:
+            self._ledger.append(abandoned(token, "the scheduler has never heard of it"))
+        self._cancel(decision.cancel, by_token)
+
+    def _cancel(self, meant: Sequence[tuple[TaskKey, str]], by_token: Mapping[str, Submission]) -> None:
+        """Write the wish down, then cancel."""
+        reasons: dict[tuple[str, str], list[int]] = {}
+        for (token, task), why in meant:
+            reasons.setdefault((token, why), []).append(task)
+        for (token, why), tasks in reasons.items():
+            self._ledger.append(cancel(token, tasks, why))
+        if meant:
+            self.backend.cancel([key for key, _ in meant], by_token)
+
+    def _plan(self, look: _Look, hidden_token: str = "") -> list[Planned]:
+        """Return the calls that a decision asks for, as many as there is room for."""
+        present = sum(map(_is_present, look.views.values()))
+        slots = look.limit - present if self.launch.backend == LOCAL else max(1, look.limit - present)
+        if not look.decision.submit or look.limit == 0 or slots <= 0:
+            return []
+        setting = Setting(
+            run=self.run,
+            launch=self.launch,
+            earlier=len(look.submissions),
+            max_attempts=look.max_attempts,
+            excluded=bad_nodes(settle(a, look.by_token) for state in look.states for a in state.attempts),
+            now_s=time.time(),
+            hidden_token=hidden_token,
+        )
+        return plan_submissions(setting, look.decision.submit, predicted_s(self.run, self.units), slots)
+
+    def _hand_over(self, planned: Planned) -> None:
+        """Write the intent, call the scheduler, write its answer: a job without an intent cannot exist."""
+        if planned.text:
+            publish_text(planned.script, planned.text)
+        self._ledger.append(intent(planned.submission, str(planned.script), planned.command))
+        try:
+            text = self.backend.submit(planned, self._ledger.append)
+        finally:
+            write_scancel_script(self.run)
+        if text:
+            self.reporter.say(text)
+
+    def _tell(self, states: Sequence[UnitState], given_up: Mapping[int, Verdict]) -> None:
+        for number in self.wanted:
+            unit, state = self.units[number], states[number]
+            if number in self._told:
+                continue
+            if state.is_done or number in given_up:
+                self._told.add(number)
+                verdict = given_up.get(number)
+                text = "" if verdict is None else verdict.reason
+                self.reporter.unit_ended(number, unit, self.run.result_of(unit), text)
+            elif state.is_live:
+                self._driven.add(number)
+                attempt = attempt_folders(self.run.unit_folder(unit))[-1]
+                self.reporter.unit_progress(number, unit, attempt.number, *attempt.read_progress())
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Look:
+    """What one turn found out."""
+
+    submissions: Sequence[Submission]
+    open_ones: Sequence[Submission]
+    views: Mapping[TaskKey, TaskView]
+    by_token: Mapping[str, Submission]
+    states: Sequence[UnitState]
+    limit: int
+    max_attempts: int
+    decision: Decision
+
+
+def _is_present(view: TaskView) -> bool:
+    return view.presence is Presence.PRESENT
+
+
+def since(state: UnitState, began_s: float) -> UnitState:
+    """Leave out the attempts before a time: what was given up then may have been put right since."""
+    attempts = tuple(attempt for attempt in state.attempts if attempt.started_s >= began_s or attempt.is_live)
+    return state if len(attempts) == len(state.attempts) else replace(state, attempts=attempts)
+
+
+def predicted_s(run: RunFolder, units: Sequence[Unit]) -> dict[int, float]:
+    """Return unit number -> predicted wall-clock seconds, from what drives took so far and the routes' lengths."""
+    return predict_costs([(unit.route, unit.length_m) for unit in units], history_s(run, units))
+
+
+def history_s(run: RunFolder, units: Sequence[Unit]) -> dict[str, float]:
+    """Return route -> wall-clock seconds of its last drive in this run."""
+    from harness.jobs.publish import read_json
+
+    found: dict[str, float] = {}
+    for unit in units:
+        if (file := run.result_of(unit)) is not None:
+            record = read_json(file)["_checkpoint"]["records"][0]
+            found[unit.route] = float(record["meta"]["duration_system"])
+    return found
+
+
+@contextmanager
+def _on_interrupt(act: Callable[[], None]) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM call `act`, instead of an exception wherever the main thread happens to be."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: on_signal(number, lambda *_: act()) for number in (SIGINT, SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            on_signal(number, handler)
