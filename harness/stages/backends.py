@@ -176,13 +176,18 @@ class SlurmBackend:
         return f"sbatch gave no answer ({answer.message}); the job is looked for before anything is submitted again"
 
     def cancel(self, keys: Sequence[TaskKey], submissions: Mapping[str, Submission]) -> None:
-        """Cancel tasks by their numbers."""
+        """Cancel tasks by the numbers that Slurm listed with our name just now, else by those of the ledger.
+
+        A slurmctld that has lost its memory may have given a number of the ledger's to somebody else's job.
+        """
         ids = []
         for token, task in keys:
-            submission = submissions[token]
+            submission, view = submissions[token], self._last.get((token, task))
             if submission.backend != SLURM:
                 continue
-            if submission.is_array:
+            if view is not None and view.job_id:
+                ids.append(view.job_id)
+            elif submission.is_array:
                 ids += [f"{job_id}_{task}" for job_id in submission.job_ids]
             else:
                 ids += submission.job_ids

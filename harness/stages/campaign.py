@@ -11,24 +11,25 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from signal import SIGINT, SIGTERM
 from signal import signal as on_signal
-from typing import Any, Protocol
+from typing import Any
 
 from harness.datatypes.job import Presence, Submission, TaskKey, TaskView, UnitState
 from harness.datatypes.unit import Unit
+from harness.errors import JobError
 from harness.jobs.attempts import attempt_folders, read_state
 from harness.jobs.budget import Verdict, settle
 from harness.jobs.claims import Holder, file_system_time_s
 from harness.jobs.events import abandoned, cancel, ended, intent
 from harness.jobs.ledger import Ledger
 from harness.jobs.node_health import bad_nodes
-from harness.jobs.packing import predict_costs
 from harness.jobs.publish import publish_text
 from harness.jobs.reconcile import Decision, Facts, reconcile
 from harness.jobs.run_folder import RunFolder
+from harness.stages.history import predicted_s, since
 from harness.stages.launch import LOCAL, Launch
+from harness.stages.roles import Backend, Reporter
 from harness.stages.submissions import Planned, Setting, plan_submissions, write_scancel_script
 
 LOCAL_POLL_S = 0.3
@@ -38,68 +39,6 @@ ANSWER_USER_S = 0.5
 CLOSING_LIMIT_S = 30.0
 # Stands in a preview for the token of a submission of a run that does not exist yet.
 UNKNOWN_TOKEN = "0" * 12
-
-
-class Reporter(Protocol):
-    """Who is told how it goes."""
-
-    def begin(self, run: Path, total: int, done: int, notes: list[str]) -> None:
-        """The work starts; `done` of `total` units have results already."""
-
-    def unit_progress(self, number: int, unit: Unit, attempt: int, percent: float, sim_s: float) -> None:
-        """A unit is being driven and is that far."""
-
-    def unit_ended(self, number: int, unit: Unit, result: Path | None, text: str) -> None:
-        """A unit has its result, or `result` is None and `text` says why it will have none."""
-
-    def say(self, text: str) -> None:
-        """Something happened that a person should know."""
-
-
-class SilentReporter:
-    """Tells nobody."""
-
-    def begin(self, run: Path, total: int, done: int, notes: list[str]) -> None:
-        """Say nothing."""
-
-    def unit_progress(self, number: int, unit: Unit, attempt: int, percent: float, sim_s: float) -> None:
-        """Say nothing."""
-
-    def unit_ended(self, number: int, unit: Unit, result: Path | None, text: str) -> None:
-        """Say nothing."""
-
-    def say(self, text: str) -> None:
-        """Say nothing."""
-
-
-class Backend(Protocol):
-    """What a campaign needs of a scheduler."""
-
-    poll_s: float
-    stuck_reasons: Sequence[str]
-
-    def views(
-        self, submissions: Sequence[Submission], record: Callable[[dict[str, Any]], None]
-    ) -> Mapping[TaskKey, TaskView]:
-        """Return what the scheduler says of tasks; `record` gets for the ledger what it tells by the way."""
-
-    def submit(self, planned: Planned, record: Callable[[dict[str, Any]], None]) -> str:
-        """Make the call; `record` enters its answer into the ledger. Return what a person should know, or nothing."""
-
-    def cancel(self, keys: Sequence[TaskKey], submissions: Mapping[str, Submission]) -> None:
-        """Ask for the end of tasks."""
-
-    def obstacle(self) -> str:
-        """Return why no task makes sense any more, nothing if one does; asked before each submission."""
-
-    def throttle(self, submissions: Sequence[Submission], views: Mapping[TaskKey, TaskView], limit: int) -> None:
-        """Let a new limit on tasks side by side take effect."""
-
-    def wait(self, seconds: float) -> bool:
-        """Return after a time, or as soon as something has happened; True if it has."""
-
-    def leave(self) -> str:
-        """End what must not outlive this process; return what a person should know."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,11 +77,11 @@ class Campaign:
     _is_interrupted: bool = False
     _done: dict[int, UnitState] = field(default_factory=dict)
     _told: set[int] = field(default_factory=set)
-    _driven: set[int] = field(default_factory=set)
     _slots: int = 0
     _problems: int = 0
     _has_open_tasks: bool = False
     _settled_s: float = 0.0
+    _uses_bad_nodes: bool = False
 
     def __post_init__(self) -> None:
         self._ledger = Ledger(self.run.ledger)
@@ -167,10 +106,12 @@ class Campaign:
         finally:
             if text := self.backend.leave():
                 self.reporter.say(text)
-        self._tell(self._states(file_system_time_s(self.run.folder)), {})
+        states = self._states(file_system_time_s(self.run.folder))
+        self._tell(states, {})
         if self._is_interrupted and self.launch.backend == LOCAL:
-            for number in sorted(self._driven - self._told):
-                self.reporter.unit_ended(number, self.units[number], None, "interrupted")
+            for number in self.wanted:
+                if number not in self._told and since(states[number], self.launch.began_s).attempts:
+                    self.reporter.unit_ended(number, self.units[number], None, "interrupted")
         return CampaignResult(
             given_up=decision.given_up if decision else {},
             stop=decision.stop if decision else "",
@@ -226,15 +167,30 @@ class Campaign:
         self._has_open_tasks = any(view.presence is not Presence.ABSENT for view in look.views.values())
         if decision.stop:
             self._cancel([(key, decision.stop) for key, view in look.views.items() if _is_present(view)], look.by_token)
-        for planned in self._plan(look):
-            if not self._is_interrupted:
-                self._hand_over(planned)
+        self._submit(look)
         if look.limit != self._slots:
             if self._slots:
                 self.backend.throttle(look.open_ones, look.views, look.limit)
             self._slots = look.limit
         self._tell(look.states, decision.given_up)
         return decision
+
+    def _submit(self, look: _Look) -> None:
+        try:
+            for planned in self._plan(look):
+                if not self._is_interrupted:
+                    self._hand_over(planned)
+        except JobError as error:
+            if not self._excluded(look):
+                raise
+            # Without the bad nodes there may be none left in the partition.
+            self.reporter.say(f"{error.message}; from now on bad nodes are used again")
+            self._uses_bad_nodes = True
+
+    def _excluded(self, look: _Look) -> tuple[str, ...]:
+        if self._uses_bad_nodes:
+            return ()
+        return bad_nodes(settle(a, look.by_token) for state in look.states for a in state.attempts)
 
     def _look(self, now_s: float, record: Callable[[dict[str, Any]], None]) -> _Look:
         """Ask the scheduler and the files, and decide."""
@@ -309,7 +265,7 @@ class Campaign:
             launch=self.launch,
             earlier=len(look.submissions),
             max_attempts=look.max_attempts,
-            excluded=bad_nodes(settle(a, look.by_token) for state in look.states for a in state.attempts),
+            excluded=self._excluded(look),
             now_s=time.time(),
             hidden_token=hidden_token,
         )
@@ -338,7 +294,6 @@ class Campaign:
                 text = "" if verdict is None else verdict.reason
                 self.reporter.unit_ended(number, unit, self.run.result_of(unit), text)
             elif state.is_live:
-                self._driven.add(number)
                 attempt = attempt_folders(self.run.unit_folder(unit))[-1]
                 self.reporter.unit_progress(number, unit, attempt.number, *attempt.read_progress())
 
@@ -359,29 +314,6 @@ class _Look:
 
 def _is_present(view: TaskView) -> bool:
     return view.presence is Presence.PRESENT
-
-
-def since(state: UnitState, began_s: float) -> UnitState:
-    """Leave out the attempts before a time: what was given up then may have been put right since."""
-    attempts = tuple(attempt for attempt in state.attempts if attempt.started_s >= began_s or attempt.is_live)
-    return state if len(attempts) == len(state.attempts) else replace(state, attempts=attempts)
-
-
-def predicted_s(run: RunFolder, units: Sequence[Unit]) -> dict[int, float]:
-    """Return unit number -> predicted wall-clock seconds, from what drives took so far and the routes' lengths."""
-    return predict_costs([(unit.route, unit.length_m) for unit in units], history_s(run, units))
-
-
-def history_s(run: RunFolder, units: Sequence[Unit]) -> dict[str, float]:
-    """Return route -> wall-clock seconds of its last drive in this run."""
-    from harness.jobs.publish import read_json
-
-    found: dict[str, float] = {}
-    for unit in units:
-        if (file := run.result_of(unit)) is not None:
-            record = read_json(file)["_checkpoint"]["records"][0]
-            found[unit.route] = float(record["meta"]["duration_system"])
-    return found
 
 
 @contextmanager

@@ -14,11 +14,12 @@ from harness.errors import ConfigError
 from harness.jobs.publish import publish_text
 from harness.jobs.run_folder import RunFolder
 from harness.jobs.runs import link_dataset, open_dataset
-from harness.stages.campaign import Campaign, CampaignResult, Reporter, SilentReporter
+from harness.stages.campaign import Campaign, CampaignResult
 from harness.stages.detach import chain
 from harness.stages.launch import EMBEDDED, Launch, LaunchOptions, make_launch
 from harness.stages.launching import make_backend, task_overhead
 from harness.stages.plan_collect import CollectionPlan, Selection, plan_collection
+from harness.stages.roles import Reporter, SilentReporter
 from harness.stages.submissions import Planned, changes
 from harness.suites import NotRunnable
 

@@ -19,11 +19,12 @@ from harness.jobs.processes import harness_command
 from harness.jobs.publish import publish_json, publish_text, read_json
 from harness.jobs.run_folder import RunFolder
 from harness.jobs.runs import create_run, differences, find_run, foretold_run, open_run, point_latest
-from harness.stages.campaign import Campaign, CampaignResult, Reporter, SilentReporter
+from harness.stages.campaign import Campaign, CampaignResult
 from harness.stages.detach import chain
 from harness.stages.launch import LOCAL, Launch, LaunchOptions, make_launch
 from harness.stages.launching import make_backend, task_overhead
 from harness.stages.plan import CLIENT_VERSION, EMBEDDED, EvaluationPlan, plan_evaluation
+from harness.stages.roles import Reporter, SilentReporter
 from harness.stages.scoreboard import Scoreboard, as_data, as_markdown, build_scoreboard
 from harness.stages.submissions import Planned, changes
 from harness.stages.supervision import ANSWER_LIMIT_S, Address, parse_address

@@ -11,8 +11,8 @@ from harness.jobs.launchers.slurm import Slurm
 from harness.jobs.publish import read_json
 from harness.jobs.run_folder import RunFolder
 from harness.stages.backends import LocalBackend, SlurmBackend
-from harness.stages.campaign import Backend, Reporter
 from harness.stages.launch import LOCAL, Launch
+from harness.stages.roles import Backend, Reporter
 from harness.stages.supervision import parse_address
 
 CALL_LIMIT_S = 60.0

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from harness.errors import HarnessError
 from harness.jobs.run_folder import RunFolder
-from harness.stages.campaign import Campaign, CampaignResult, Reporter
+from harness.stages.campaign import Campaign, CampaignResult
 from harness.stages.detach import chain
 from harness.stages.evaluate import write_scoreboard
 from harness.stages.launch import load_launch
 from harness.stages.launching import make_backend
+from harness.stages.roles import Reporter
 
 
 @dataclass(frozen=True, kw_only=True)

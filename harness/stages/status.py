@@ -22,8 +22,8 @@ from harness.jobs.node_health import node_health
 from harness.jobs.publish import read_json
 from harness.jobs.run_folder import RunFolder
 from harness.record.usability import failure_reason
-from harness.stages.campaign import predicted_s
 from harness.stages.cancel import open_submissions
+from harness.stages.history import predicted_s
 from harness.stages.launch import SLURM, load_launch
 
 # LEAD's experience with failed routes; a scenario type that fails more often than these is worth a look.

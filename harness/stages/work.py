@@ -30,7 +30,7 @@ from harness.jobs.orphans import end_left_behind
 from harness.jobs.ports import take_port_block
 from harness.jobs.publish import publish_json, read_json
 from harness.jobs.run_folder import RunFolder
-from harness.stages.campaign import since
+from harness.stages.history import since
 from harness.stages.launch import load_launch
 from harness.stages.submissions import write_scancel_script
 from harness.stages.supervision import Address, Drives, Wishes

@@ -33,6 +33,7 @@ class LocalTasks:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._logs: dict[str, Path] = {}
         self._gpu_of: dict[str, str] = {}
+        self._told: set[str] = set()
 
     def start(self, token: str, command: Sequence[str], log: Path) -> str:
         """Start the one task of a submission; return its job id, ``pid@start time@machine``."""
@@ -58,6 +59,7 @@ class LocalTasks:
             code = process.poll()
             if code is None:
                 return TaskView(presence=Presence.PRESENT, state="RUNNING", job_id=job_id)
+            self._told.add(submission.token)
             return TaskView(presence=Presence.ABSENT, state="COMPLETED" if code == 0 else f"FAILED {code}")
         if _is_running(job_id, self._machine):
             return TaskView(presence=Presence.PRESENT, state="RUNNING", job_id=job_id)
@@ -79,10 +81,10 @@ class LocalTasks:
         return failed
 
     def wait_for_change(self, limit_s: float) -> None:
-        """Return when a task has ended, or after a time limit."""
+        """Return when a task has ended whose end `views` has not told yet, or after a time limit."""
         deadline_s = time.monotonic() + limit_s
-        running = [process for process in self._processes.values() if process.poll() is None]
-        while time.monotonic() < deadline_s and all(process.poll() is None for process in running):
+        open_ones = [process for token, process in self._processes.items() if token not in self._told]
+        while time.monotonic() < deadline_s and all(process.poll() is None for process in open_ones):
             time.sleep(0.05)
 
     def end(self, tokens: Sequence[str] | None = None) -> None:

@@ -99,7 +99,7 @@ def lie(folder: Path, monkeypatch: pytest.MonkeyPatch, command: str, body: str) 
 @pytest.mark.parametrize(
     "body",
     ["exit 1", "echo 'slurm_load_jobs error: Unable to contact slurm controller (connect failure)' >&2; exit 1",
-     "sleep 60",
+     "exec sleep 60",
      'PATH=${PATH#*:}; squeue "$@"; exit 1', 'PATH=${PATH#*:}; squeue "$@" | head -c -5', "printf 'garbage\\n'",
      "printf '\\xff\\xfe\\n'",
      "echo 1"],
@@ -125,7 +125,15 @@ def test_empty_answer_is_an_answer_that_proves_nothing(
 
 @pytest.mark.parametrize(
     "body",
-    ["exit 0", "echo", "exit 1", "echo JobId=", "sleep 60", "echo no such thing; exit 1", "printf 'JobId=1 JobName=x'"],
+    [
+        "exit 0",
+        "echo",
+        "exit 1",
+        "echo JobId=",
+        "exec sleep 60",
+        "echo no such thing; exit 1",
+        "printf 'JobId=1 JobName=x'",
+    ],
 )
 def test_scontrol_that_says_nothing_denies_nothing(
     launcher: Slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str

@@ -233,7 +233,8 @@ def test_an_obstacle_is_none_when_nothing_is_left_to_do(scene: Scene) -> None:
     scheduler = Scheduler(scene.succeed)
     scene.work(scheduler)
     scheduler.why_not = "gone"
-    assert scene.work(scheduler).is_complete
+    result = scene.work(scheduler)
+    assert (result.is_complete, result.stop) == (True, "")
 
 
 def test_a_cancelled_run_ends(scene: Scene) -> None:
