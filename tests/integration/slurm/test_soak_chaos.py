@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.integration.evaluation import ROUTES, route_xml
 from tests.integration.slurm.cluster_runs import (
     ClusterRun,
     assert_each_unit_was_driven_once,
@@ -23,7 +24,7 @@ from tests.integration.slurm.cluster_runs import (
 )
 from tests.slurm_cluster import SlurmCluster
 
-SEEDS = 8 if is_short() else 38  # of the eight routes of mini: 64 or 304 units
+SEEDS = 30 if is_short() else 150  # of two routes that take a second each
 FAULTS_S = 120.0 if is_short() else 600.0
 SETTLE_S = 300.0
 PAUSE_S = (2.0, 5.0)
@@ -144,12 +145,31 @@ class Chaos:
 
 
 def test_every_unit_is_driven_once_whatever_is_killed(slurm: SlurmCluster, tmp_path: Path, repository: Path) -> None:
-    run = ClusterRun(tmp_path / "work", slurm, repository)
+    data = tmp_path / "data"
+    routes = data / "routes" / "longest6"
+    routes.mkdir(parents=True)
+    for name in ROUTES:
+        (routes / f"{name}.xml").write_text(route_xml(name))
+    run = ClusterRun(tmp_path / "work", slurm, repository, data)
     limits = run.folder / "slurm" / "configs"
     limits.mkdir(parents=True)
-    (limits / "max_num_attempts_mini.txt").write_text("12")
+    (limits / "max_num_attempts_longest6.txt").write_text("12")
     seeds = ",".join(str(seed) for seed in range(1, SEEDS + 1))
-    command = ["eval", "--seeds", seeds, "--partition", "gpu-2080ti", "--jobs", "3", "--timeout", "1800"]
+    command = [
+        "eval",
+        "--bench",
+        "longest6",
+        "--only",
+        ",".join(ROUTES),
+        "--seeds",
+        seeds,
+        "--partition",
+        "gpu-2080ti",
+        "--jobs",
+        "3",
+        "--timeout",
+        "1800",
+    ]
     chaos = Chaos(run, command, seed=20_26)
     end_s = time.monotonic() + FAULTS_S
     while time.monotonic() < end_s and chaos.controller.poll() != 0:
@@ -168,8 +188,10 @@ def test_every_unit_is_driven_once_whatever_is_killed(slurm: SlurmCluster, tmp_p
     assert chaos.controller.poll() == 0, run.said(len(list(run.folder.glob("command_*.out"))) - 1)
     latest = run.latest()
     board = read(latest / "scoreboard.json")["data"]
-    assert board["found"] == board["expected"] == 8 * SEEDS
-    units = [latest.parent.parent / f"mini_seed{row['seed']}" / latest.name / row["route"] for row in board["routes"]]
+    assert board["found"] == board["expected"] == len(ROUTES) * SEEDS
+    units = [
+        latest.parent.parent / f"longest6_seed{row['seed']}" / latest.name / row["route"] for row in board["routes"]
+    ]
     assert_each_unit_was_driven_once(units)
     assert len(list(run.folder.glob("outputs/evaluation/*/*/*/run.toml"))) == 1
     run.wait_for_no_job()
