@@ -73,9 +73,8 @@ def print_submissions(planned: Sequence[Planned], changes: Sequence[str]) -> Non
     """Print the scripts and the exact command lines, and what is different from the last submission."""
     for call in planned:
         tasks = call.submission.tasks
-        click.echo(
-            f"{len(tasks)} task{'s' if len(tasks) > 1 else ''} of {', '.join(str(len(t)) for t in tasks)} units:"
-        )
+        units = sum(map(len, tasks))
+        click.echo(f"{len(tasks)} task{'s' if len(tasks) > 1 else ''} with {units} unit{'s' if units > 1 else ''}:")
         if call.text:
             click.echo(f"--- {call.script}")
             click.echo(call.text.rstrip("\n"))

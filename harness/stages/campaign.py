@@ -145,10 +145,13 @@ class Campaign:
         self._is_interrupted = True
 
     def _wait(self, seconds: float) -> None:
-        """Wait for the next turn, but not when the user wants the end."""
+        """Wait for the next turn, but no longer once the user wants the end."""
         deadline_s = time.monotonic() + seconds
+        had_wish = self.run.cancel_wish.exists()
         while (left_s := deadline_s - time.monotonic()) > 0.0:
-            if self.backend.wait(min(left_s, ANSWER_USER_S)) or self._is_interrupted or self.run.cancel_wish.exists():
+            if self.backend.wait(min(left_s, ANSWER_USER_S)) or self._is_interrupted:
+                return
+            if not had_wish and self.run.cancel_wish.exists():
                 return
 
     def _tell_problems(self) -> None:

@@ -34,7 +34,7 @@ WHY = "Failed - Agent couldn't be set up: ValueError: no weights"
 )
 def test_result_tells_whether_the_agent_came_to_drive(tmp_path: Path, failure: Failure, said: str) -> None:
     attempt = begin_attempt(tmp_path, unit(), {"restarts": 2})
-    content = checkpoint([route_record(replace(OUTCOME, failure=failure), 0)], 1)
+    content = checkpoint([route_record(replace(OUTCOME, failure=failure, completion_percent=0.0), 0)], 1)
     publish_json(attempt.result, {**content, "harness": {"failure_detail": "ValueError: no\nweights"}})
     assert read_state(tmp_path, HERE, 0.0).setup_failure == ""
     choose(tmp_path, attempt)
