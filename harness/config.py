@@ -1,6 +1,7 @@
 """Where things are, and the settings of a run.
 
-The environment is read here and nowhere else.
+The environment variables that are settings of the harness are read here and nowhere else; those that Slurm and the
+machine set for others are read where they are needed.
 """
 
 from __future__ import annotations

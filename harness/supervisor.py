@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from harness.errors import SimError, WireError
 from harness.jobs.processes import end, harness_command, last_lines, start
 from harness.sim.wire.rpc import ResponseReader, encode_request
@@ -28,6 +30,15 @@ def probe_towns(host: str, port: int, limit_s: float = PROBE_LIMIT_S) -> list[st
     """Return the names of the towns that a CARLA server can load, None if it does not tell."""
     answer = _ask(host, port, "get_available_maps", limit_s)
     return sorted({str(name).rsplit("/", 1)[-1] for name in answer}) if isinstance(answer, list) and answer else None
+
+
+def listens(pid: int, port: int) -> bool:
+    """Tell whether a process listens at a TCP port; False if that cannot be found out."""
+    try:
+        sockets = psutil.Process(pid).net_connections(kind="tcp")
+    except psutil.Error:
+        return False
+    return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in sockets)
 
 
 def _ask(host: str, port: int, method: str, limit_s: float) -> Any | None:
@@ -75,7 +86,7 @@ class EmbeddedSimulator:
             SimError: it does not answer within the limit, or ends at once; the message ends with its last words.
         """
         if self._process is not None:
-            if self._process.poll() is None and probe_version("127.0.0.1", self.port) is not None:
+            if self._process.poll() is None and self._is_ready(self._process, PROBE_LIMIT_S):
                 return
             self.stop()
         command = harness_command("simulator", "--port", str(self.port), "--town", town, "--reset-between-clients")
@@ -101,13 +112,20 @@ class EmbeddedSimulator:
                     f"{last_lines(self._log, 1).removeprefix('error: ')}",
                     hint=f"see {self._log}",
                 )
-            if probe_version("127.0.0.1", self.port, 0.5) is not None:
+            if self._is_ready(process, 0.5):
                 return
             time.sleep(0.05)
+        is_foreign = probe_version("127.0.0.1", self.port) is not None and not listens(process.pid, self.port)
         self.stop()
+        whose = ", where another process answers," if is_foreign else ""
         raise SimError(
-            f"no answer from 127.0.0.1:{self.port} within {START_LIMIT_S:.0f} s of the start", hint=f"see {self._log}"
+            f"no answer from 127.0.0.1:{self.port}{whose} within {START_LIMIT_S:.0f} s of the start",
+            hint=f"see {self._log}",
         )
+
+    def _is_ready(self, process: subprocess.Popen[bytes], limit_s: float) -> bool:
+        """Tell whether our process answers; another one on our port, of another task, is not to be driven in."""
+        return probe_version("127.0.0.1", self.port, limit_s) is not None and listens(process.pid, self.port)
 
     def stop(self) -> None:
         """End the process and its children."""

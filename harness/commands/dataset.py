@@ -39,29 +39,36 @@ def check_command(root: Path, output: str) -> int:
 
 @click.command("clean-failed")
 @click.option("--run", type=click.Path(path_type=Path), metavar="DIR", help="Root of the dataset.  [default: newest]")
-@click.option("--confirm", is_flag=True, help="Delete what is listed.")
+@click.option("--confirm", is_flag=True, help="Delete what is found.")
+@click.option("--print-only", is_flag=True, help="Delete nothing, even with --confirm.")
 @OUTPUT
-def clean_failed_command(run: Path | None, confirm: bool, output: str) -> int:
+def clean_failed_command(run: Path | None, confirm: bool, print_only: bool, output: str) -> int:
     """List the routes of a dataset that failed and the recordings of killed attempts; delete them with --confirm."""
     from harness.config import OUTPUTS
     from harness.jobs.runs import newest_dataset, open_run
-    from harness.stages.clean_failed import delete, find_waste
+    from harness.stages.clean_failed import Deletion, delete_waste, find_waste
 
     chosen = open_run(run) if run is not None else newest_dataset(OUTPUTS)
-    waste = find_waste(chosen)
-    if confirm:
-        delete(chosen, waste)
+    is_deleted = confirm and not print_only
+    done = delete_waste(chosen) if is_deleted else Deletion()
+    waste = done.deleted if is_deleted else find_waste(chosen)
     if output == "json":
         found = [{"folder": str(w.folder), "reason": w.reason, "is_collected_again": w.is_repeated} for w in waste]
-        print_success("clean-failed", {"dataset": str(chosen.root), "found": found, "is_deleted": confirm})
+        held = [str(each.folder) for each in done.held]
+        data = {"dataset": str(chosen.root), "found": found, "is_deleted": is_deleted, "held": held}
+        print_success("clean-failed", data)
         return EXIT_COMPLETE
     for each in waste:
         again = "; it will be collected again" if each.is_repeated else ""
         click.echo(f"{each.folder}: {each.reason}{again}")
-    if not waste:
-        click.echo(f"nothing in {chosen.root} has failed")
-    elif confirm:
+    for each in done.held:
+        click.echo(f"{each.folder}: {each.reason}; not deleted, since somebody works on this route now")
+    if is_deleted and (waste or done.held):
         click.echo(f"deleted {len(waste)} folders")
+    elif waste:
+        click.echo(
+            f"{len(waste)} folders; nothing was deleted: CONFIRM=1 {'without PRINT_ONLY ' * print_only}deletes them"
+        )
     else:
-        click.echo(f"{len(waste)} folders; nothing was deleted: CONFIRM=1 deletes them")
+        click.echo(f"nothing in {chosen.root} has failed")
     return EXIT_COMPLETE

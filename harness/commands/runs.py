@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from harness.commands.options import OUTPUT
-from harness.errors import EXIT_COMPLETE, EXIT_ERROR, EXIT_PARTIAL
+from harness.errors import EXIT_COMPLETE, EXIT_ERROR
 from harness.render import print_cancelled, print_status
 
 _RUN = click.option(
@@ -35,7 +35,7 @@ def status_command(run: Path | None, watch: bool, output: str) -> int:
             click.clear()
         print_status(status, output)
         if not watch or status.state == "complete":
-            return EXIT_COMPLETE if status.state == "complete" else EXIT_PARTIAL
+            return EXIT_COMPLETE
         time.sleep(_WATCH_EVERY_S)
 
 
@@ -65,4 +65,4 @@ def reconcile_command(run: Path) -> int:
     with make_reporter(sys.stderr) as reporter:
         turn = reconcile_run(open_run(run), reporter)
     click.echo(turn.text)
-    return EXIT_COMPLETE if turn.campaign is None or turn.campaign.is_complete else EXIT_PARTIAL
+    return EXIT_ERROR if turn.campaign is not None and turn.campaign.stop else EXIT_COMPLETE

@@ -1,23 +1,23 @@
 """Blocks of TCP ports that no other worker on this machine uses.
 
-A block is owned by holding a lock on its file, so that two workers never race for the same ports and a killed one
-leaves nothing behind; a block some other program listens in is skipped.
+A block is owned by holding a name that only one process can have, an abstract Unix socket. Such names are known
+wherever the ports are, the network name space, whatever folders and users there are; and the kernel frees them with
+the process, so that a killed worker leaves nothing behind. A block some other program listens in is skipped.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
+import errno
+import hashlib
 import socket
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO
 
 from harness.errors import JobError
 
 FIRST_PORT, LAST_PORT = 21000, 29000
 BLOCK_SIZE = 10
+# Without the user in it: ports are the same for all users of a machine.
+LOCK_NAMES = "carla-harness"
 
 
 @dataclass
@@ -25,7 +25,7 @@ class PortBlock:
     """Ten ports: the RPC port, the streaming port behind it, and one for the Traffic Manager."""
 
     first: int
-    _lock: IO[str]
+    _lock: socket.socket
 
     @property
     def rpc(self) -> int:
@@ -50,28 +50,21 @@ class PortBlock:
         self._lock.close()
 
 
-def lock_server(host: str, port: int) -> IO[str]:
+def lock_server(host: str, port: int) -> socket.socket:
     """Become the one who drives in a server that is already running; closing what is returned gives it up.
 
     Raises:
-        JobError: another process of this user on this machine drives there.
+        JobError: another process on this machine drives there.
     """
-    lock = (_lock_folder() / f"server_{host}_{port}.lock").open("a")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
+    # The kernel takes names of about a hundred characters only, and hosts may have longer ones.
+    server = hashlib.sha256(f"{host}:{port}".encode()).hexdigest()[:32]
+    lock = _hold(f"server-{server}")
+    if lock is None:
         raise JobError(
             f"another process drives in the server at {host}:{port}, expected one at a time",
             hint="wait for it, or use another server",
-        ) from None
+        )
     return lock
-
-
-def _lock_folder() -> Path:
-    folder = Path(tempfile.gettempdir()) / f"carla-harness-ports-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder
 
 
 def take_port_block(host: str = "127.0.0.1") -> PortBlock:
@@ -80,13 +73,9 @@ def take_port_block(host: str = "127.0.0.1") -> PortBlock:
     Raises:
         JobError: every block is taken.
     """
-    folder = _lock_folder()
     for first in range(FIRST_PORT, LAST_PORT, BLOCK_SIZE):
-        lock = (folder / f"{first}.lock").open("a")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.close()
+        lock = _hold(f"ports-{first}")
+        if lock is None:
             continue
         block = PortBlock(first, lock)
         if all(_is_free(host, port) for port in (block.rpc, block.rpc + 1, block.traffic_manager)):
@@ -96,6 +85,22 @@ def take_port_block(host: str = "127.0.0.1") -> PortBlock:
         f"no free block of {BLOCK_SIZE} ports between {FIRST_PORT} and {LAST_PORT}",
         hint="ss -ltn shows what listens",
     )
+
+
+def _hold(name: str) -> socket.socket | None:
+    """Return what holds a name until it is closed; None if somebody holds it."""
+    lock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        lock.bind(f"\0{LOCK_NAMES}-{name}")
+    except OSError as error:
+        lock.close()
+        if error.errno == errno.EADDRINUSE:
+            return None
+        raise JobError(
+            f"cannot bind the abstract Unix socket {LOCK_NAMES}-{name}: {error.strerror}, expected a lock of ports",
+            hint="abstract Unix sockets must be allowed on this machine",
+        ) from error
+    return lock
 
 
 def _is_free(host: str, port: int) -> bool:

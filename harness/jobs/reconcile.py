@@ -30,6 +30,8 @@ class Facts:
         policy: when a unit is given up.
         is_cancelled: the user wants it all to end.
         stuck_reasons: beginnings of reasons for which the scheduler holds a task for good, in any case.
+        hopeless: unit -> why the scheduler would never start a task with it, however often it is submitted.
+        since_s: Unix time of the command; what was tried before it does not count against a unit.
     """
 
     units: Sequence[UnitState]
@@ -39,6 +41,8 @@ class Facts:
     policy: Policy
     is_cancelled: bool = False
     stuck_reasons: Collection[str] = ()
+    hopeless: Mapping[int, str] = field(default_factory=dict)
+    since_s: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +173,7 @@ def _verdicts(facts: Facts, tasks: Sequence[_Task], ended: Mapping[TaskKey, str]
     begun = {attempt.task for unit in facts.units for attempt in unit.attempts}
     fruitless: dict[int, list[Attempt]] = defaultdict(list)
     for task in tasks:
-        if task.is_open or task.key in begun:
+        if task.is_open or task.key in begun or task.submission.intended_s < facts.since_s:
             continue
         if (attempt := _fruitless_try(task, by_token)) is not None:
             for number in task.units:
@@ -182,12 +186,18 @@ def _verdicts(facts: Facts, tasks: Sequence[_Task], ended: Mapping[TaskKey, str]
             continue
         attempts = [
             attempt if attempt.task in open_keys else settle(attempt, by_token)
-            for attempt in (*unit.attempts, *fruitless.get(number, ()))
+            for attempt in (*_since(unit.attempts, facts.since_s), *fruitless.get(number, ()))
         ]
         if number in fruitless:
             attempts.sort(key=lambda attempt: order.get(attempt.task[0], -1))
         verdicts[number] = judge(attempts, facts.policy) if attempts else _FIRST_TRY
+        if number in facts.hopeless:
+            verdicts[number] = Verdict(is_given_up=True, outcome=Outcome.CONFIG, reason=facts.hopeless[number])
     return verdicts
+
+
+def _since(attempts: Sequence[Attempt], since_s: float) -> list[Attempt]:
+    return [attempt for attempt in attempts if attempt.started_s >= since_s or attempt.is_live]
 
 
 def _fruitless_try(task: _Task, by_token: Mapping[str, Submission]) -> Attempt | None:

@@ -177,7 +177,7 @@ class RunFolder:
         handle = (self.folder / ".lock").open("a")
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             handle.close()
             raise HarnessError(
                 f"another process works on {self.folder}, expected one at a time",

@@ -203,7 +203,7 @@ class SlurmBackend:
         waiting = {
             key[0] for key, view in views.items() if view.presence is Presence.PRESENT and view.state == "PENDING"
         }
-        arrays = [s for s in submissions if s.is_array and s.token in waiting]
+        arrays = [s for s in submissions if s.is_array and s.job_ids and s.token in waiting]
         for submission in arrays:
             self._slurm.set_throttle(submission.job_ids[-1], max(1, limit // len(arrays)))
 

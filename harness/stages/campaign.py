@@ -22,6 +22,8 @@ from harness.jobs.attempts import attempt_folders, read_state
 from harness.jobs.budget import Verdict, settle
 from harness.jobs.claims import Holder, file_system_time_s
 from harness.jobs.events import abandoned, cancel, ended, intent
+from harness.jobs.launchers.local import LocalTasks
+from harness.jobs.launchers.slurm_text import is_hopeless_reason
 from harness.jobs.ledger import Ledger
 from harness.jobs.node_health import bad_nodes
 from harness.jobs.publish import publish_text
@@ -35,6 +37,8 @@ from harness.stages.submissions import Planned, Setting, plan_submissions, write
 LOCAL_POLL_S = 0.3
 # From Ctrl-C to the end of a wait.
 ANSWER_USER_S = 0.5
+# A single look waits this many times the time after which a missing task is asked for.
+ONE_LOOK_SHARE = 2.0
 # How long the last tasks of a run that is complete are waited for.
 CLOSING_LIMIT_S = 30.0
 # Stands in a preview for the token of a submission of a run that does not exist yet.
@@ -50,12 +54,14 @@ class CampaignResult:
         stop: why the whole run was given up; empty if it was not.
         is_complete: there is nothing to wait for.
         is_interrupted: the user stopped it.
+        present: tokens of the submissions of which something is there, those just made included.
     """
 
     given_up: Mapping[int, Verdict]
     stop: str
     is_complete: bool
     is_interrupted: bool
+    present: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -80,8 +86,12 @@ class Campaign:
     _slots: int = 0
     _problems: int = 0
     _has_open_tasks: bool = False
+    _has_unknown_tasks: bool = False
     _settled_s: float = 0.0
     _uses_bad_nodes: bool = False
+    _hopeless: dict[int, str] = field(default_factory=dict)
+    _began_s: float = 0.0
+    _present: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._ledger = Ledger(self.run.ledger)
@@ -93,6 +103,7 @@ class Campaign:
         for folder in (self.run.scripts, self.run.stdout, self.run.stderr):
             folder.mkdir(exist_ok=True)
         decision: Decision | None = None
+        self._began_s = time.monotonic()
         # What was done before this command is no news.
         self._told.update(n for n, state in enumerate(self._states(time.time())) if state.is_done)
         try:
@@ -106,6 +117,7 @@ class Campaign:
         finally:
             if text := self.backend.leave():
                 self.reporter.say(text)
+            self._record_local_ends()
         states = self._states(file_system_time_s(self.run.folder))
         self._tell(states, {})
         if self._is_interrupted and self.launch.backend == LOCAL:
@@ -117,6 +129,7 @@ class Campaign:
             stop=decision.stop if decision else "",
             is_complete=decision.is_complete if decision else False,
             is_interrupted=self._is_interrupted,
+            present=frozenset(self._present),
         )
 
     def _is_over(self, decision: Decision) -> bool:
@@ -125,12 +138,16 @@ class Campaign:
         The last tasks get a moment to end by themselves, so that the ledger knows what became of each of them.
         """
         is_settled = decision.is_complete or bool(decision.stop) or self.run.cancel_wish.exists()
-        if self.is_once or not is_settled:
-            return self.is_once
+        if not is_settled:
+            return self.is_once and (not self._has_unknown_tasks or self._has_waited())
         if self.launch.backend == LOCAL or not self._has_open_tasks:
             return True
         self._settled_s = self._settled_s or time.monotonic()
         return time.monotonic() - self._settled_s > max(CLOSING_LIMIT_S, 2.0 * self.backend.poll_s)
+
+    def _has_waited(self) -> bool:
+        """Tell whether a single look has lasted long enough for what is missing to be known as gone."""
+        return time.monotonic() - self._began_s > ONE_LOOK_SHARE * self.launch.profile.poll.confirm_s + CLOSING_LIMIT_S
 
     def foresee(self, *, is_new: bool) -> list[Planned]:
         """Return the calls that `work` would make first; writes nothing.
@@ -168,6 +185,8 @@ class Campaign:
         decision = look.decision
         self._record(decision, look.by_token)
         self._has_open_tasks = any(view.presence is not Presence.ABSENT for view in look.views.values())
+        self._present = {token for (token, _), view in look.views.items() if _is_present(view)}
+        self._has_unknown_tasks = any(view.presence is Presence.UNKNOWN for view in look.views.values())
         if decision.stop:
             self._cancel([(key, decision.stop) for key, view in look.views.items() if _is_present(view)], look.by_token)
         self._submit(look)
@@ -203,7 +222,8 @@ class Campaign:
         # First the scheduler, then the files: a task that is gone has written all that it will ever write.
         views = self.backend.views(open_ones, record)
         by_token = {submission.token: submission for submission in submissions}
-        states = [since(state, self.launch.began_s) for state in self._states(now_s)]
+        states = self._states(now_s)
+        self._note_hopeless(submissions, views)
         limit, attempts = self._parallel.read(), self._attempts.read()
         for problem in (self._parallel.take_problem(), self._attempts.take_problem()):
             if problem:
@@ -217,6 +237,8 @@ class Campaign:
             is_cancelled=self.run.cancel_wish.exists(),
             policy=policy,
             stuck_reasons=self.backend.stuck_reasons,
+            hopeless=self._hopeless,
+            since_s=self.launch.began_s,
         )
         return _Look(
             submissions=submissions,
@@ -228,6 +250,16 @@ class Campaign:
             max_attempts=policy.max_attempts,
             decision=reconcile(facts),
         )
+
+    def _note_hopeless(self, submissions: Sequence[Submission], views: Mapping[TaskKey, TaskView]) -> None:
+        """Remember which units wait in tasks that will never start: they ask for more time than there is, and so on."""
+        for submission in submissions:
+            for number, units in enumerate(submission.tasks):
+                view = views.get((submission.token, number))
+                if view is not None and view.state == "PENDING" and is_hopeless_reason(view.reason):
+                    where = submission.partition or "the default partition"
+                    why = f"job {view.job_id} would wait for ever in {where}: {view.reason}"
+                    self._hopeless.update(dict.fromkeys(units, why))
 
     def _states(self, now_s: float) -> list[UnitState]:
         return [self._state(number, unit, now_s) for number, unit in enumerate(self.units)]
@@ -246,6 +278,13 @@ class Campaign:
         for token in decision.abandon:
             self._ledger.append(abandoned(token, "the scheduler has never heard of it"))
         self._cancel(decision.cancel, by_token)
+
+    def _record_local_ends(self) -> None:
+        """Write down what became of the local tasks: nobody else will know."""
+        mine = [s for s in self._ledger.read() if s.backend == LOCAL and not s.ended and not s.is_abandoned]
+        for key, view in LocalTasks().views(mine).items():
+            if view.presence is Presence.ABSENT:
+                self._ledger.append(ended(*key, view.state))
 
     def _cancel(self, meant: Sequence[tuple[TaskKey, str]], by_token: Mapping[str, Submission]) -> None:
         """Write the wish down, then cancel."""
@@ -279,10 +318,10 @@ class Campaign:
         if planned.text:
             publish_text(planned.script, planned.text)
         self._ledger.append(intent(planned.submission, str(planned.script), planned.command))
-        try:
-            text = self.backend.submit(planned, self._ledger.append)
-        finally:
-            write_scancel_script(self.run)
+        # Before the call: it cancels by name, and the name is known.
+        write_scancel_script(self.run)
+        text = self.backend.submit(planned, self._ledger.append)
+        self._present.add(planned.submission.token)
         if text:
             self.reporter.say(text)
 

@@ -74,17 +74,19 @@ def _cancel(run: RunFolder) -> CancelReport:
     if controller is not None and controller != os.getpid():
         with contextlib.suppress(ProcessLookupError):
             os.kill(controller, signal.SIGTERM)
+    if controller is not None:
+        _wait_for_end(run)
+    # Only now: it may have written an intent in its last moment.
     submissions = open_submissions(run)
     ledger = Ledger(run.ledger)
     for submission in submissions:
         ledger.append(cancel_event(submission.token, range(len(submission.tasks)), "make scancel"))
-    if controller is not None:
-        _wait_for_end(run)
     ours = [submission for submission in submissions if submission.backend != LOCAL]
     left: list[str] | None = []
     if ours:
         slurm = Slurm(CONFIRM_LIMIT_S)
-        slurm.cancel([job_id for submission in ours for job_id in submission.job_ids])
+        # By name first: a number may be somebody else's by now, unless its job registered it under a name of its own.
+        slurm.cancel([job_id for submission in ours for job_id in submission.job_ids[1:]])
         slurm.cancel_names([submission.name for submission in ours])
         left = _wait_until_gone(slurm, {submission.token for submission in ours})
     return CancelReport(run=run.root, jobs=[submission.name for submission in ours], controller=controller, left=left)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import tomli_w
@@ -107,18 +108,20 @@ def collect(request: CollectRequest, reporter: Reporter) -> CollectResult:
         stack.callback(run.unlock)
         run.extend(plan.units)
         publish_text(run.run_file, tomli_w.dumps({"config": plan.config, "facts": plan.facts}))
+        _keep_command(run, plan)
         link_dataset(request.outputs, run)
-        launch.save(run)
-        run.cancel_wish.unlink(missing_ok=True)
         units = run.units()
         wanted = _numbers(run, units, plan)
+        launch = replace(launch, wanted=tuple(wanted))
+        launch.save(run)
+        run.cancel_wish.unlink(missing_ok=True)
         done = len(wanted) - len(run.missing(plan.units))
         reporter.begin(run.root, len(wanted), done, _notes(plan, done))
         backend = make_backend(run, launch, reporter)
         campaign = Campaign(run, units, wanted, launch, backend, reporter, is_once=launch.is_detached)
         outcome = campaign.work()
         if launch.is_detached and not outcome.is_complete and not outcome.stop:
-            reporter.say(chain(run, launch))
+            reporter.say(chain(run, launch, outcome.present).text)
     return CollectResult(
         root=run.root,
         total=len(wanted),
@@ -159,6 +162,12 @@ def _refuse_other_traffic(run: RunFolder, plan: CollectionPlan) -> None:
                 "another SEED, or another ROUTES folder",
                 hint="take another DATASET for it",
             )
+
+
+def _keep_command(run: RunFolder, plan: CollectionPlan) -> None:
+    """Add what this command asked for to the history of the dataset: it may be made by several, of several versions."""
+    with (run.folder / "commands.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"config": plan.config, "facts": plan.facts}) + "\n")
 
 
 def _numbers(run: RunFolder, units: list[Unit], plan: CollectionPlan) -> list[int]:

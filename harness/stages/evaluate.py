@@ -7,7 +7,7 @@ import signal
 import subprocess
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -152,17 +152,18 @@ def _work_on(
         notes.append("one drive at a time: there is one server")
     point_latest(request.outputs, run)
     save_expectation(run, plan)
-    launch.save(run)
-    run.cancel_wish.unlink(missing_ok=True)
     units = run.units()
     numbers = {run.unit_folder(unit): number for number, unit in enumerate(units)}
     wanted = [numbers[run.unit_folder(unit)] for unit in plan.units]
+    launch = replace(launch, wanted=tuple(wanted))
+    launch.save(run)
+    run.cancel_wish.unlink(missing_ok=True)
     missing = run.missing(plan.units)
     reporter.begin(run.folder, len(wanted), len(wanted) - len(missing), notes)
     backend = make_backend(run, launch, reporter)
     campaign = Campaign(run, units, wanted, launch, backend, reporter, is_once=launch.is_detached).work()
     if launch.is_detached and not campaign.is_complete and not campaign.stop:
-        reporter.say(chain(run, launch))
+        reporter.say(chain(run, launch, campaign.present).text)
     board = write_scoreboard(run, campaign)
     return EvaluateResult(board=board, run=run.folder, campaign=campaign, launch=launch, overhead=task_overhead(run))
 

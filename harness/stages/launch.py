@@ -12,6 +12,7 @@ from typing import Any, get_type_hints
 from harness.config import core_count
 from harness.errors import ConfigError, HarnessError
 from harness.jobs.budget import Policy
+from harness.jobs.launchers.local import local_gpus, local_slots
 from harness.jobs.launchers.slurm_options import user_options
 from harness.jobs.live_limits import COLLECT, CONFIG_FOLDER, LiveLimit, default_parallel_jobs, total_attempts
 from harness.jobs.processes import harness_command
@@ -47,6 +48,7 @@ class Launch:
         is_jobs_typed: no limit file changes `jobs`.
         config_folder: where the limit files are.
         began_s: Unix time of the command; attempts before it do not count against a unit.
+        wanted: numbers of the units that the command is about; all if empty.
     """
 
     verb: str
@@ -65,6 +67,7 @@ class Launch:
     is_jobs_typed: bool = True
     config_folder: str = str(CONFIG_FOLDER)
     began_s: float = 0.0
+    wanted: tuple[int, ...] = ()
 
     def save(self, run: RunFolder) -> None:
         """Keep the settings in the run."""
@@ -117,7 +120,7 @@ def make_launch(verb: str, what: str, options: LaunchOptions, *, sim: str, maps:
     """Resolve the options with `harness.toml` and the defaults.
 
     Raises:
-        ConfigError: they do not fit together, or a value makes no sense.
+        ConfigError: they do not fit together, a value makes no sense, or this machine lacks the GPUs of a local task.
     """
     profile = load_profile(Path.cwd()).merged(
         account=options.account, qos=options.qos, mem=options.mem, constraint=options.constraint
@@ -138,6 +141,8 @@ def make_launch(verb: str, what: str, options: LaunchOptions, *, sim: str, maps:
             check_template(options.template, timeout)
     folder = Path.cwd() / CONFIG_FOLDER
     jobs = options.jobs or (core_count() if backend == LOCAL else default_parallel_jobs(limit_name(verb, what)))
+    if backend == LOCAL and options.gpu:
+        jobs = min(jobs, len(local_slots(local_gpus(), options.gpu)))
     return Launch(
         verb=verb,
         what=what,
@@ -194,7 +199,8 @@ def load_launch(run: RunFolder) -> Launch:
 def _launch(content: dict[str, Any]) -> Launch:
     values = dict(content)
     values["profile"] = Profile.model_validate(values.get("profile", {}))
-    values["partitions"], values["maps"] = tuple(values["partitions"]), tuple(values["maps"])
+    for name in ("partitions", "maps", "wanted"):
+        values[name] = tuple(values[name])
     launch = Launch(**values)
     for name, kind in get_type_hints(Launch).items():
         if kind in (str, int, bool) and type(getattr(launch, name)) is not kind:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-
 from harness.errors import ConfigError, HarnessError
+from harness.jobs.launchers.local import local_gpus, local_slots
 from harness.jobs.launchers.slurm import Slurm
 from harness.jobs.publish import read_json
 from harness.jobs.run_folder import RunFolder
@@ -25,40 +22,19 @@ def make_backend(run: RunFolder, launch: Launch, reporter: Reporter, *, is_previ
         is_preview: nothing will be submitted, so it need not be here.
 
     Raises:
-        ConfigError: it is not on this machine.
+        ConfigError: it is not on this machine, or has fewer GPUs than a task is to get.
     """
     slurm, poll = Slurm(CALL_LIMIT_S), launch.profile.poll
     cluster = SlurmBackend(run, slurm, poll.interval_s, poll.confirm_s, reporter.say)
     if launch.backend == LOCAL:
-        gpus = local_gpus() if launch.gpu and not is_preview else ()
-        return LocalBackend(run, cluster, gpus, parse_address(launch.sim))
+        slots = local_slots(local_gpus(), launch.gpu) if launch.gpu and not is_preview else ()
+        return LocalBackend(run, cluster, slots, parse_address(launch.sim))
     if not is_preview and not slurm.is_installed():
         raise ConfigError(
             "Slurm is not here: found no sbatch, expected a login node of the cluster",
             hint="leave PARTITION and BACKEND out to run on this machine",
         )
     return cluster
-
-
-def local_gpus() -> list[str]:
-    """Return the GPUs that this process may use, by the names that CUDA_VISIBLE_DEVICES takes.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        found = [name.strip() for name in visible.split(",") if name.strip()]
-    elif shutil.which("nvidia-smi"):
-        answer = subprocess.run(
-            ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"], capture_output=True, text=True, timeout=30.0
-        )
-        found = answer.stdout.split() if answer.returncode == 0 else []
-    else:
-        found = []
-    if not found:
-        raise ConfigError("GPU asks for a GPU per task, found none on this machine", hint="leave GPU out")
-    return found
 
 
 def task_overhead(run: RunFolder) -> float | None:

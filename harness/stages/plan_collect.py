@@ -27,7 +27,7 @@ from harness.stages.route_folder import (
     abbreviated,
     find_routes,
     select,
-    unit_names,
+    unit_name,
 )
 from harness.stages.route_folder import Selection as Selection
 from harness.suites import NotRunnable, find_town
@@ -100,7 +100,6 @@ def plan_collection(
     selection = selection or Selection()
     _check(selection, dataset, seed)
     found, refused = find_routes(folder)
-    names = unit_names(found)
     selected = select(found, selection)
     playable, without_scenario, refused_types = _playable(selected, implemented)
     chosen, without_town = _in_known_towns(playable, sim, maps, server_towns)
@@ -109,14 +108,14 @@ def plan_collection(
     if not chosen:
         raise _nothing_left(folder, len(found), refused, refused_types, left_out)
     numbers = range(selection.first_repetition, selection.first_repetition + selection.repetitions)
-    units = [_unit(item, names[item.identity], dataset, number, seed) for number in numbers for item in chosen]
+    units = [_unit(item, dataset, number, seed) for number in numbers for item in chosen]
     _refuse_equal_names(units)
     return CollectionPlan(
         units=units,
         refused=refused,
         refused_types=refused_types,
         left_out=left_out,
-        routes={(item.label, item.route.town, names[item.identity]): item.route for item in chosen},
+        routes={(item.label, item.route.town, unit_name(item.path, item.position)): item.route for item in chosen},
         config={
             "dataset": dataset,
             "routes": str(folder.resolve()),
@@ -229,12 +228,12 @@ def _nothing_left(
     )
 
 
-def _unit(item: FoundRoute, name: str, dataset: str, repetition: int, seed: int) -> Unit:
+def _unit(item: FoundRoute, dataset: str, repetition: int, seed: int) -> Unit:
     route = item.route
     return Unit(
         suite=dataset,
         rule_version=RULE_VERSION,
-        route=name,
+        route=unit_name(item.path, item.position),
         route_id=route.route_id,
         route_file=str(route.file.resolve()),
         town=route.town,

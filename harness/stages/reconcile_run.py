@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from harness.errors import HarnessError
 from harness.jobs.run_folder import RunFolder
 from harness.stages.campaign import Campaign, CampaignResult
-from harness.stages.detach import chain
+from harness.stages.detach import SPARE_AFTER_S, chain, drop, note_end_of_this_link
 from harness.stages.evaluate import write_scoreboard
-from harness.stages.launch import load_launch
+from harness.stages.launch import SLURM, Launch, load_launch
 from harness.stages.launching import make_backend
 from harness.stages.roles import Reporter
 
@@ -28,29 +28,45 @@ class Turn:
 
 
 def reconcile_run(run: RunFolder, reporter: Reporter) -> Turn:
-    """Do one turn on a run, and submit the next link if the run is detached and not complete.
+    """Do one turn on a run, and see to the next one if the run is detached and not complete.
+
+    A local run is brought to its end: its tasks live no longer than this process.
 
     Raises:
         HarnessError: the run is unreadable, or Slurm refuses a job.
     """
     launch = load_launch(run)
     if run.cancel_wish.exists():
+        note_end_of_this_link(run)
         return Turn(campaign=None, text="the run was cancelled; nothing to do")
+    spare = chain(run, launch, after_s=SPARE_AFTER_S) if launch.is_detached else None
     try:
         run.lock()
     except HarnessError as error:
-        again = chain(run, launch) if launch.is_detached else ""
-        return Turn(campaign=None, text=f"{error.message}; {again}")
+        # Whoever is at it may be killed: the spare link stays.
+        note_end_of_this_link(run)
+        return Turn(campaign=None, text=error.message)
     try:
-        units = run.units()
-        missing = run.missing(units)
-        reporter.begin(run.root, len(units), len(units) - len(missing), [])
-        backend = make_backend(run, launch, reporter)
-        result = Campaign(run, units, range(len(units)), launch, backend, reporter, is_once=True).work()
+        campaign = _campaign(run, launch, reporter)
+        result = campaign.work()
         if not run.is_dataset:
             write_scoreboard(run, result)
-        if result.is_complete or result.stop:
-            return Turn(campaign=result, text=result.stop or "the run is complete")
-        return Turn(campaign=result, text=chain(run, launch) if launch.is_detached else "the run goes on")
+        is_over = result.is_complete or bool(result.stop)
+        successor = chain(run, launch, result.present) if spare is not None and not is_over else None
+        if spare is not None and (is_over or (successor is not None and successor.job_id)):
+            drop(run, spare)
     finally:
         run.unlock()
+    note_end_of_this_link(run)
+    if is_over:
+        return Turn(campaign=result, text=result.stop or "the run is complete")
+    return Turn(campaign=result, text=successor.text if successor is not None else "the run goes on")
+
+
+def _campaign(run: RunFolder, launch: Launch, reporter: Reporter) -> Campaign:
+    units = run.units()
+    wanted = list(launch.wanted) or list(range(len(units)))
+    missing = run.missing([units[number] for number in wanted])
+    reporter.begin(run.root, len(wanted), len(wanted) - len(missing), [])
+    backend = make_backend(run, launch, reporter)
+    return Campaign(run, units, wanted, launch, backend, reporter, is_once=launch.backend == SLURM)

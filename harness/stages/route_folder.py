@@ -2,9 +2,11 @@
 
 Names. A unit is known by scenario folder, town, repetition and `Unit.route`, which is ``<stem>_route<idx>``: the stem
 of its file, with what file names should not hold replaced by ``_``, and the position of the route in the file. LEAD's
-own set has 547 stems twice, and where the scenario is the same too, one route overwrites the other. Here routes of one
-scenario and town whose names would be equal get the first digits of the hash of their path below the folder behind the
-stem: ``12_3fa9c1d2_route0``. Which routes those are depends on the folder alone, not on what is selected from it.
+own set has 547 stems twice, and where the scenario is the same too, one route overwrites the other. So the stem alone
+is enough only for a file that lies in the folder itself. All others get the first digits of the hash of their path
+below the folder behind the stem: ``12_3fa9c1d2_route0`` for ``Accident/12.xml``. So do stems that had to be changed,
+and stems that already end like this. A name thus follows from the path alone: files that are added, removed or not
+selected change no name, and a drive that is done stays done.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from harness.suites import NotRunnable
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _SUFFIX_DIGITS = 8
+_SUFFIX = re.compile(rf"_[0-9a-f]{{{_SUFFIX_DIGITS}}}\Z")
 _LISTED_AT_MOST = 20
 
 
@@ -104,22 +107,19 @@ def find_routes(folder: Path) -> tuple[list[FoundRoute], list[NotRunnable]]:
     return found, refused
 
 
-def unit_names(found: Sequence[FoundRoute]) -> dict[str, str]:
-    """Return identity -> `Unit.route`, see the module's docstring."""
-    plain = {item.identity: (item.label, item.route.town, _stem(item.path), item.position) for item in found}
-    shared = Counter(plain.values())
-    names = {}
-    for item in found:
-        stem = _stem(item.path)
-        if shared[plain[item.identity]] > 1:
-            stem += f"_{hashlib.sha256(item.path.encode()).hexdigest()[:_SUFFIX_DIGITS]}"
-        names[item.identity] = f"{stem}_route{item.position}"
-    return names
+def unit_name(path: str, position: int) -> str:
+    """Return `Unit.route`, see the module's docstring.
 
-
-def _stem(path: str) -> str:
-    stem = re.sub(r"[^A-Za-z0-9_.-]", "_", Path(path).stem)
-    return stem if SAFE_NAME.fullmatch(stem) else f"_{stem}"
+    Args:
+        path: of the file below the folder, with ``/``.
+        position: of the route in the file.
+    """
+    stem = Path(path).stem
+    if path == f"{stem}.xml" and SAFE_NAME.fullmatch(stem) and not _SUFFIX.search(stem):
+        return f"{stem}_route{position}"
+    safe = re.sub(r"[^A-Za-z0-9_.-]", "_", stem)
+    digits = hashlib.sha256(path.encode(errors="surrogateescape")).hexdigest()[:_SUFFIX_DIGITS]
+    return f"{safe if SAFE_NAME.fullmatch(safe) else f'_{safe}'}_{digits}_route{position}"
 
 
 def select(found: Sequence[FoundRoute], selection: Selection) -> list[FoundRoute]:

@@ -13,13 +13,14 @@ from harness.datatypes.job import Attempt, Outcome, UnitState
 from harness.datatypes.unit import Unit
 from harness.errors import HarnessError
 from harness.jobs.attempts import attempt_folders, read_state
-from harness.jobs.budget import judge, settle
+from harness.jobs.budget import settle
 from harness.jobs.claims import Holder
 from harness.jobs.launchers.slurm import Slurm
 from harness.jobs.launchers.slurm_text import QueueRow, is_alive_state, parse_job_name
 from harness.jobs.ledger import Ledger
 from harness.jobs.node_health import node_health
 from harness.jobs.publish import read_json
+from harness.jobs.reconcile import Facts, reconcile
 from harness.jobs.run_folder import RunFolder
 from harness.record.usability import failure_reason
 from harness.stages.cancel import open_submissions
@@ -115,12 +116,19 @@ def run_status(run: RunFolder, is_failed: Callable[[Any], bool]) -> Status:
     units, launch = run.units(), load_launch(run)
     by_token = {submission.token: submission for submission in Ledger(run.ledger).read()}
     here, now_s = Holder.this_process("", 0), time.time()
-    states = [
-        _settled(read_state(run.unit_folder(unit), here, now_s, launch.profile.poll.lease_s), by_token)
-        for unit in units
-    ]
+    found = [read_state(run.unit_folder(unit), here, now_s, launch.profile.poll.lease_s) for unit in units]
+    states = [_settled(state, by_token) for state in found]
     policy = launch.policy(launch.attempts_limit().read())
-    given_up = [not state.is_done and judge(state.attempts, policy).is_given_up for state in states]
+    judged = Facts(
+        units=found,
+        wanted=range(len(units)),
+        submissions=list(by_token.values()),
+        views={},
+        policy=policy,
+        since_s=launch.began_s,
+    )
+    verdicts = reconcile(judged).given_up
+    given_up = [number in verdicts for number in range(len(units))]
     failed = [state.is_done and _is_failed(run, unit, is_failed) for unit, state in zip(units, states, strict=True)]
 
     def group(name: str, numbers: Sequence[int]) -> Group:

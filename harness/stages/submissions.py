@@ -6,8 +6,11 @@ The same function makes what `PRINT_ONLY=1` prints and what is handed to the sch
 from __future__ import annotations
 
 import difflib
+import fcntl
 import hashlib
+import heapq
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +80,9 @@ def plan_submissions(
 ) -> list[Planned]:
     """Return the calls that hand batches of units to the backend.
 
+    All of them together keep to the slots: arrays share them, and of jobs without an array there are at most as many as
+    slots. Units for which that leaves no room are in no call; they are planned again when there is room.
+
     Args:
         costs_s: predicted time of each unit.
         slots: how many tasks may run side by side.
@@ -84,22 +90,63 @@ def plan_submissions(
     Raises:
         ConfigError: the template or a setting of the cluster makes no sense.
     """
-    planned: list[Planned] = []
-    for batch in batches:
-        limit_s = parse_time_limit(setting.launch.timeout) * batch.time_factor
+    is_local = setting.launch.backend == LOCAL
+    is_array = _is_array(setting.launch)
+    time_limit_s = parse_time_limit(setting.launch.timeout)
+    loads_s = [math.fsum(costs_s[number] for number in batch.units) for batch in batches]
+    calls: list[tuple[Batch, list[tuple[int, ...]]]] = []
+    for batch, share in zip(batches, share_slots(slots, loads_s, [len(batch.units) for batch in batches]), strict=True):
+        if share == 0:
+            continue
         costs = {number: costs_s[number] for number in batch.units}
-        if setting.launch.backend == LOCAL:
-            tasks = pack(costs, slots=slots, limit_s=0, least_s=0.0)
+        if is_local:
+            tasks = pack(costs, slots=share, limit_s=0, least_s=0.0)
         else:
-            tasks = pack(costs, slots=slots, limit_s=limit_s)
-        size = 1 if setting.launch.backend == LOCAL or setting.launch.template else MAX_ARRAY_TASKS
-        for first in range(0, len(tasks), size):
-            planned.append(_plan(setting, batch, tasks[first : first + size], limit_s, slots, len(planned)))
-    return planned
+            tasks = pack(costs, slots=share, limit_s=time_limit_s * batch.time_factor)
+        if is_array:
+            chunks = [tasks[first : first + MAX_ARRAY_TASKS] for first in range(0, len(tasks), MAX_ARRAY_TASKS)]
+        else:
+            chunks = [[task] for task in tasks[:share]]
+        calls += [(batch, chunk) for chunk in chunks]
+    loads_s = [math.fsum(costs_s[number] for task in chunk for number in task) for _, chunk in calls]
+    shares = share_slots(slots, loads_s, [len(chunk) for _, chunk in calls])
+    # A call without a share comes behind all that have one.
+    return [
+        _plan(setting, batch, chunk, time_limit_s * batch.time_factor, share, position)
+        for position, ((batch, chunk), share) in enumerate(zip(calls, shares, strict=True))
+        if share
+    ]
+
+
+def share_slots(slots: int, loads_s: Sequence[float], most: Sequence[int]) -> list[int]:
+    """Share slots: one for each while there are any, the others to where the most time is left per slot.
+
+    Args:
+        loads_s: what there is to do.
+        most: how many slots each can use, at least 1.
+
+    Returns:
+        Number of slots of each load. Their sum is at most `slots`; those that get none are the last ones.
+    """
+    shares = [int(index < slots) for index in range(len(loads_s))]
+    heap = [(-load_s, index) for index, load_s in enumerate(loads_s) if most[index] > 1]
+    heapq.heapify(heap)
+    for _ in range(slots - len(loads_s)):
+        if not heap:
+            break
+        _, index = heapq.heappop(heap)
+        shares[index] += 1
+        if shares[index] < most[index]:
+            heapq.heappush(heap, (-loads_s[index] / shares[index], index))
+    return shares
+
+
+def _is_array(launch: Launch) -> bool:
+    return launch.backend != LOCAL and not launch.template
 
 
 def _plan(
-    setting: Setting, batch: Batch, tasks: Sequence[tuple[int, ...]], limit_s: int, slots: int, position: int
+    setting: Setting, batch: Batch, tasks: Sequence[tuple[int, ...]], limit_s: int, share: int, position: int
 ) -> Planned:
     launch, run = setting.launch, setting.run
     token = setting.hidden_token or _token(run, setting.earlier + position, tasks)
@@ -113,7 +160,7 @@ def _plan(
         partition=launch.partitions[batch.partition_rank] if launch.partitions else "",
         partition_rank=batch.partition_rank,
         time_limit_s=limit_s,
-        is_array=launch.backend != LOCAL and not launch.template,
+        is_array=_is_array(launch),
     )
     if launch.backend == LOCAL:
         command = work_command(setting, submission, warning_s=WARNING_S)
@@ -124,7 +171,7 @@ def _plan(
         name=name,
         script=script,
         text=_render(setting, submission, script, batch.time_factor),
-        command=tuple(sbatch_command(_batch_job(setting, submission, name, script, slots))),
+        command=tuple(sbatch_command(_batch_job(setting, submission, name, script, share))),
     )
 
 
@@ -135,9 +182,15 @@ def _token(run: RunFolder, ordinal: int, tasks: Sequence[Sequence[int]]) -> str:
 
 
 def work_command(setting: Setting, submission: Submission, *, warning_s: int) -> list[str]:
-    """Return the command line of a task; of an array, Slurm tells each task its number."""
+    """Return the command line of a task; of an array, Slurm tells each task its number.
+
+    Any other task is told its number here: the command may be typed in a job array of the user's own, whose number would
+    reach it through the environment.
+    """
     launch = setting.launch
     command = harness_command("work", "--run", str(setting.run.folder.absolute()), "--token", submission.token)
+    if not submission.is_array:
+        command += ["--task", "0"]
     command += ["--max-attempts", str(setting.max_attempts), "--partitions", str(max(1, len(launch.partitions)))]
     command += ["--warning", str(warning_s), "--lease", f"{launch.profile.poll.lease_s:g}"]
     if launch.sim != EMBEDDED:
@@ -164,7 +217,7 @@ def _render(setting: Setting, submission: Submission, script: Path, time_factor:
     )
 
 
-def _batch_job(setting: Setting, submission: Submission, name: str, script: Path, slots: int) -> BatchJob:
+def _batch_job(setting: Setting, submission: Submission, name: str, script: Path, share: int) -> BatchJob:
     launch, run, cluster = setting.launch, setting.run, setting.launch.profile.cluster
     pattern = _log_name(submission, "%a", "%j")
     limit_s = submission.time_limit_s
@@ -184,7 +237,7 @@ def _batch_job(setting: Setting, submission: Submission, name: str, script: Path
         constraint=cluster.constraint,
         exclude=setting.excluded,
         array_size=len(submission.tasks) if submission.is_array else None,
-        array_limit=slots if submission.is_array else None,
+        array_limit=share if submission.is_array else None,
         requeue=True,
         signal_lead_s=_warning_s(limit_s) if limit_s and not launch.template else None,
         extra=tuple(cluster.sbatch),
@@ -237,9 +290,13 @@ def _last_intent(ledger: Path) -> dict[str, Any] | None:
 
 def write_scancel_script(run: RunFolder) -> None:
     """Write `scancel.sh` of a run: it cancels every submission that the ledger knows."""
-    submissions = [s for s in Ledger(run.ledger).read() if s.backend != LOCAL]
-    names = [submission.name for submission in submissions if submission.name]
-    # The first id belongs to the name; further ones are of jobs that registered themselves, under whatever name.
-    ids = [job_id for submission in submissions for job_id in submission.job_ids[1:]]
-    publish_text(run.scancel_script, scancel_script(names, ids, run.cancel_wish.absolute()))
-    run.scancel_script.chmod(0o755)
+    with (run.folder / ".scancel.lock").open("a") as lock:
+        # Jobs write it too; the last one to write has to be the last one to have read.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        submissions = [s for s in Ledger(run.ledger).read() if s.backend != LOCAL]
+        names = [submission.name for submission in submissions if submission.name]
+        # The first id belongs to the name; further ones are of jobs that registered themselves, under whatever name.
+        unended = [s for s in submissions if len(s.ended) < len(s.tasks)]
+        ids = [job_id for submission in unended for job_id in submission.job_ids[1:]]
+        publish_text(run.scancel_script, scancel_script(names, ids, run.cancel_wish.absolute()))
+        run.scancel_script.chmod(0o755)

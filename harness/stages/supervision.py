@@ -32,9 +32,15 @@ EXIT_LIMIT_S = 30.0
 CLOSING_S = 20.0
 # Slurm kills a cancelled task soon after it has told it to end, and the outcome is to be written before that.
 CANCEL_GRACE_S = 0.8
+# Slurm signals the processes of a job one by one.
+LATE_SIGNAL_S = 0.2
 _POLL_S = 0.25
 _PROGRESS_EVERY_S = 1.0
 _LONGEST_LINE_BYTES = 4096
+# What it looks like when simulator and drive are told to end.
+_MAY_BE_CAUSED = frozenset(
+    {Outcome.AGENT, Outcome.SIMULATOR_START, Outcome.SIMULATOR_CRASH, Outcome.SIMULATOR_HANG, Outcome.LOST}
+)
 # Ends that somebody has asked for.
 _WANTED = frozenset({Outcome.CANCELLED, Outcome.RETURNED, Outcome.CONFIG})
 
@@ -107,10 +113,19 @@ class Drives:
         """Drive the unit of an attempt; return why there is no result, None if there is one."""
         killed_before = oom_kills()
         failed = self._drive(attempt, town, claim, is_recorded=is_recorded)
+        if failed is not None and failed.outcome in _MAY_BE_CAUSED and self._is_told_to_end():
+            failed = failure(Outcome.CANCELLED, "interrupted", "")
         if failed is None or failed.outcome in _WANTED or oom_kills() == killed_before:
             return failed
         reason = f"the kernel killed a process of the task for its memory: {failed.reason}"
         return failure(Outcome.OUT_OF_MEMORY, reason, "\n".join(failed.evidence))
+
+    def _is_told_to_end(self) -> bool:
+        """Tell whether this task was told to end: the scheduler tells drive and simulator as well, maybe before us."""
+        deadline_s = time.monotonic() + LATE_SIGNAL_S
+        while not self.wishes.is_ended and time.monotonic() < deadline_s:
+            time.sleep(0.02)
+        return self.wishes.is_ended
 
     def _drive(self, attempt: AttemptFolder, town: str, claim: Claim, *, is_recorded: bool) -> Failure | None:
         if self.simulator is not None:

@@ -30,6 +30,7 @@ from harness.jobs.orphans import end_left_behind
 from harness.jobs.ports import take_port_block
 from harness.jobs.publish import publish_json, read_json
 from harness.jobs.run_folder import RunFolder
+from harness.jobs.templates import parse_time_limit
 from harness.stages.history import since
 from harness.stages.launch import load_launch
 from harness.stages.submissions import write_scancel_script
@@ -141,12 +142,15 @@ class _Task:
         own = self.submissions[self.request.token]
         mine = list(own.tasks[self.request.task])
         rank = own.partition_rank
+        wanted = set(self.launch.wanted) or set(range(len(self.units)))
         others = [
             number
             for submission in self.submissions.values()
-            for task in submission.tasks
-            for number in reversed(task)
-            if submission.partition_rank <= rank and number < len(self.units)
+            if submission.partition_rank <= rank and not submission.is_abandoned
+            for task, numbers in enumerate(submission.tasks)
+            if task not in submission.ended and task not in submission.cancelled
+            for number in reversed(numbers)
+            if number in wanted
         ]
         everything = list(dict.fromkeys([*mine, *others]))
         yield from everything
@@ -182,8 +186,10 @@ class _Task:
         attempts = [settle(attempt, self.submissions) for attempt in map(_not_live, state.attempts)]
         verdict = judge(attempts, self.request.policy)
         own = self.submissions[self.request.token]
-        is_too_large = attempts and attempts[-1].outcome is Outcome.TIMEOUT and attempts[-1].task[0] == own.token
-        return not (verdict.is_given_up or is_too_large or verdict.partition_rank > own.partition_rank)
+        # A unit that needs more time or another partition is left to a task that has it.
+        needed_s = parse_time_limit(self.launch.timeout) * verdict.time_factor
+        has_time = verdict.time_factor == 1 or own.time_limit_s == 0 or own.time_limit_s >= needed_s
+        return not verdict.is_given_up and has_time and verdict.partition_rank <= own.partition_rank
 
     def _attempt(self, unit: Unit, drives: Drives, claim: Claim) -> bool:
         """Try a unit once; True if another try makes sense."""

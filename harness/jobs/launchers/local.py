@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -13,18 +14,21 @@ from pathlib import Path
 import psutil
 
 from harness.datatypes.job import Presence, Submission, TaskKey, TaskView
+from harness.errors import ConfigError
 from harness.jobs.claims import Holder
 from harness.jobs.processes import start
 
 # A task that is told to end hands its unit back and stops its simulator.
 END_LIMIT_S = 15.0
+_GPU_QUERY = ("nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader")
 
 
 class LocalTasks:
     """The tasks that this process has started, and what is left of those of a process before it.
 
     Args:
-        gpus: names of the GPUs that tasks take turns with, as in CUDA_VISIBLE_DEVICES; empty leaves the choice to them.
+        gpus: what tasks take turns with, each a text for CUDA_VISIBLE_DEVICES, see `local_slots`; empty leaves the
+            choice to them.
     """
 
     def __init__(self, gpus: Sequence[str] = ()) -> None:
@@ -111,3 +115,36 @@ def _is_running(job_id: str, machine: str) -> bool:
         return bool(where == machine and is_same and process.status() != psutil.STATUS_ZOMBIE)
     except (ValueError, psutil.NoSuchProcess):
         return False
+
+
+def local_gpus() -> list[str]:
+    """Return the GPUs that this process may use, by the names that CUDA_VISIBLE_DEVICES takes.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    found: list[str] = []
+    if visible is not None:
+        found = [name.strip() for name in visible.split(",") if name.strip()]
+    elif shutil.which(_GPU_QUERY[0]):
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            answer = subprocess.run(_GPU_QUERY, capture_output=True, text=True, timeout=30.0)
+            found = answer.stdout.split() if answer.returncode == 0 else []
+    if not found:
+        raise ConfigError("GPU asks for a GPU per task, found none on this machine", hint="leave GPU out")
+    return found
+
+
+def local_slots(gpus: Sequence[str], per_task: int) -> list[str]:
+    """Return the GPUs of each task that may run here at the same time, as texts for CUDA_VISIBLE_DEVICES.
+
+    Raises:
+        ConfigError: there are not enough for one task.
+    """
+    if len(gpus) < per_task:
+        raise ConfigError(
+            f"GPU={per_task} asks for {per_task} GPUs per task, found {len(gpus)} on this machine",
+            hint=f"GPU={len(gpus)}",
+        )
+    return [",".join(gpus[first : first + per_task]) for first in range(0, len(gpus) - per_task + 1, per_task)]

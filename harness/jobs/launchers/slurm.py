@@ -94,14 +94,7 @@ class Slurm:
         answer = self._call([sys.executable, "-I", "-S", "-c", _TIED, str(os.getpid()), *command], dict(os.environ))
         if answer is None:
             return SubmitAnswer(message=f"sbatch gave no answer within {self._limit_s:g} s")
-        message = " ".join(answer.stderr.replace("sbatch: error:", "").split())
-        job_id = answer.stdout.strip().partition(";")[0]
-        if re.fullmatch(r"[0-9]+", job_id):
-            return SubmitAnswer(job_id=job_id, message=message)
-        is_refused = answer.returncode != 0 and not _LOST.search(message) and _REFUSED.search(message) is not None
-        return SubmitAnswer(
-            is_refused=is_refused, message=message or f"sbatch ended with {answer.returncode} and no word"
-        )
+        return read_answer(answer.returncode, answer.stdout, answer.stderr)
 
     def queue(self) -> list[QueueRow] | None:
         """Return every job of this user that Slurm remembers, ended ones too; None if there is no whole answer."""

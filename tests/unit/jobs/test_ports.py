@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -21,9 +22,10 @@ from harness.jobs.ports import BLOCK_SIZE, lock_server, take_port_block
 # Every worker of pytest-xdist has a range of its own, above the one that simulators of other tests use.
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 FIRST_PORT = ports.LAST_PORT + 10 + 100 * WORKER
+LOCK_NAMES = f"carla-harness-test-{os.getpid()}"
 TAKE_AND_TELL = f"""
 from harness.jobs import ports
-ports.FIRST_PORT, ports.LAST_PORT = {FIRST_PORT}, {FIRST_PORT + 100}
+ports.FIRST_PORT, ports.LAST_PORT, ports.LOCK_NAMES = {FIRST_PORT}, {FIRST_PORT + 100}, {LOCK_NAMES!r}
 block = ports.take_port_block()
 print(block.rpc, flush=True)
 input()
@@ -31,12 +33,11 @@ input()
 
 
 @pytest.fixture(autouse=True)
-def own_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let tests that run side by side have ports and locks of their own."""
+    monkeypatch.setattr(ports, "LOCK_NAMES", LOCK_NAMES)
     monkeypatch.setattr(ports, "FIRST_PORT", FIRST_PORT)
     monkeypatch.setattr(ports, "LAST_PORT", FIRST_PORT + 100)
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr("tempfile.tempdir", None)
 
 
 @contextmanager
@@ -114,20 +115,50 @@ def test_no_free_block_is_an_error_with_a_hint(monkeypatch: pytest.MonkeyPatch) 
     held.release()
 
 
-def test_locks_are_the_users_own(tmp_path: Path) -> None:
-    take_port_block().release()
-    (folder,) = tmp_path.glob("carla-harness-ports-*")
-    assert folder.name.endswith(str(os.getuid()))
-    assert folder.stat().st_mode & 0o777 == 0o700
+def test_processes_with_folders_of_their_own_for_temporary_files_have_different_blocks(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = take_port_block()
+    other = tmp_path / "scratch of another job"
+    other.mkdir()
+    monkeypatch.setenv("TMPDIR", str(other))
+    with other_process(repository) as (_, taken):
+        assert taken != mine.first
+    mine.release()
 
 
-def test_one_process_drives_in_a_server() -> None:
+def test_machine_without_such_locks_is_an_error_with_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Forbidden(socket.socket):
+        def bind(self, _: object) -> None:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(ports.socket, "socket", Forbidden)
+    with pytest.raises(JobError, match=r"cannot bind the abstract Unix socket .*Operation not permitted"):
+        take_port_block()
+
+
+def test_one_process_drives_in_a_server_whatever_its_folder_for_temporary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lock = lock_server("carla.example", 2000)
     with pytest.raises(JobError, match=r"another process drives in the server at carla\.example:2000"):
         lock_server("carla.example", 2000)
     lock_server("carla.example", 2001).close()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "of another job"))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    (tmp_path / "of another job").mkdir()
+    with pytest.raises(JobError, match="another process drives"):
+        lock_server("carla.example", 2000)
     lock.close()
+    with lock_server("carla.example", 2000):
+        pass
     lock_server("carla.example", 2000).close()
+
+
+def test_server_may_have_a_long_name() -> None:
+    host = "node." * 50 + "example"
+    with lock_server(host, 2000), pytest.raises(JobError, match="another process drives"):
+        lock_server(host, 2000)
 
 
 def test_drives_in_a_server_take_turns_with_traffic_manager_ports() -> None:

@@ -207,6 +207,21 @@ def test_script_that_never_begins_is_not_submitted_forever(state: str, count: in
     assert (decision.submit, decision.given_up[0].outcome, decision.is_complete) == ((), outcome, True)
 
 
+def test_what_was_tried_before_the_command_does_not_count() -> None:
+    old = [attempt(Outcome.OUT_OF_MEMORY, task=(f"t{n}", 0), started_s=10.0) for n in range(3)]
+    ends = [submission(token=f"t{n}", job_ids=("1",), ended={0: "OUT_OF_MEMORY"}) for n in range(3)]
+    assert reconcile(facts([unit(*old)], *ends)).given_up
+    assert reconcile(facts([unit(*old)], *ends, since_s=20.0)).submit
+    # Nor do tasks that ended before they began anything.
+    assert reconcile(facts([unit()], *fruitless(20, "FAILED"), since_s=20.0)).submit
+
+
+def test_unit_without_hope_is_given_up() -> None:
+    decision = reconcile(facts([unit(), unit()], hopeless={1: "PartitionTimeLimit"}))
+    assert decision.submit == (Batch(units=(0,), partition_rank=0, time_factor=1),)
+    assert decision.given_up[1].reason == "PartitionTimeLimit"
+
+
 def test_tasks_that_went_in_silence_or_began_something_are_not_fruitless() -> None:
     assert reconcile(facts([unit()], *fruitless(99, ""))).submit
     assert reconcile(facts([unit()], *fruitless(20, "", cancelled=frozenset({0})))).given_up

@@ -18,7 +18,9 @@ from harness.datatypes.job import Outcome, Presence, Submission, TaskKey, TaskVi
 from harness.datatypes.unit import Unit
 from harness.jobs.attempts import AttemptFolder, begin_attempt, choose
 from harness.jobs.claims import Holder
+from harness.jobs.events import intent, submitted
 from harness.jobs.launchers.slurm import Slurm
+from harness.jobs.ledger import Ledger
 from harness.jobs.publish import publish_json
 from harness.jobs.run_folder import RunFolder
 from harness.stages.backends import MAX_FAILED_TASKS, LocalBackend, SlurmBackend
@@ -323,3 +325,60 @@ def test_leaving_ends_what_was_started(scene: Scene) -> None:
     local.backend.submit(planned, local.events.append)
     assert local.backend.leave() == ""
     assert local.backend.views([submission], local.events.append)["a", 0].presence is Presence.ABSENT
+
+
+class Forgetful(Scheduler):
+    """A scheduler that does not list a task at first, and later says that it does not know it."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda planned: None)
+        self.looks = 0
+        self.known: set[str] = set()
+
+    def views(self, submissions: Sequence[Submission], record: Any) -> Mapping[TaskKey, TaskView]:
+        self.looks += 1
+        presence = Presence.UNKNOWN if self.looks < 3 else Presence.ABSENT
+        return {
+            (s.token, 0): TaskView(presence=Presence.PRESENT if s.token in self.known else presence)
+            for s in submissions
+        }
+
+    def submit(self, planned: Planned, record: Any) -> str:
+        self.known.add(planned.submission.token)
+        return ""
+
+
+def test_a_single_look_lasts_until_a_forgotten_task_is_known_as_gone(tmp_path: Path) -> None:
+    run = new_run(tmp_path)
+    old = Submission(token="e" * 12, backend="slurm", intended_s=1.0, tasks=((0, 1),), job_ids=("17",))
+    ledger = Ledger(run.ledger)
+    ledger.append(intent(old, "", []))
+    ledger.append(submitted(old.token, "17"))
+    scheduler = Forgetful()
+    launch = Launch(verb="eval", what="mini", backend="slurm", jobs=1)
+    result = Campaign(run, run.units(), [0, 1], launch, scheduler, Log(), is_once=True).work()  # type: ignore[arg-type]
+    assert scheduler.looks == 3
+    assert not result.is_complete
+    (new,) = result.present
+    assert [s.token for s in ledger.read()] == [old.token, new]
+    assert ledger.read()[0].ended == {0: ""}
+
+
+def test_units_that_would_wait_for_ever_are_given_up_with_the_reason(tmp_path: Path) -> None:
+    run = new_run(tmp_path)
+    token = "e" * 12
+    old = Submission(token=token, backend="slurm", intended_s=1.0, tasks=((0, 1),), partition="day", job_ids=("17",))
+    Ledger(run.ledger).append(intent(old, "", []))
+    scheduler = Scheduler(lambda planned: None)
+    view = TaskView(presence=Presence.PRESENT, state="PENDING", reason="PartitionTimeLimit", job_id="17")
+    cancelled: list[TaskKey] = []
+    scheduler.views = lambda submissions, record: {  # type: ignore[method-assign]
+        (token, 0): TaskView(presence=Presence.ABSENT, state="CANCELLED") if cancelled else view
+    }
+    scheduler.cancel = lambda keys, submissions: cancelled.extend(keys)  # type: ignore[method-assign]
+    log = Log()
+    launch = Launch(verb="eval", what="mini", backend="slurm", jobs=1)
+    result = Campaign(run, run.units(), [0, 1], launch, scheduler, log).work()  # type: ignore[arg-type]
+    assert cancelled == [(token, 0)]
+    assert result.is_complete and set(result.given_up) == {0, 1}
+    assert {text for _, _, text in log.ended} == {"job 17 would wait for ever in day: PartitionTimeLimit"}
