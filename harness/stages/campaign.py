@@ -299,8 +299,8 @@ class Campaign:
     def _plan(self, look: _Look, hidden_token: str = "") -> list[Planned]:
         """Return the calls that a decision asks for, as many as there is room for."""
         present = sum(map(_is_present, look.views.values()))
-        slots = look.limit - present if self.launch.backend == LOCAL else max(1, look.limit - present)
-        if not look.decision.submit or look.limit == 0 or slots <= 0:
+        slots = look.limit - present
+        if not look.decision.submit or slots <= 0:
             return []
         setting = Setting(
             run=self.run,

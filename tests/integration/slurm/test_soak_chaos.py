@@ -115,9 +115,18 @@ class Chaos:
             return False
         return self.run.cluster.run("scancel", self.random.choice(ids)).returncode == 0
 
+    def resume_nodes(self) -> None:
+        """Do what an administrator does: bring nodes back that Slurm has drained, since what it started there died."""
+        if "slurmctld" in self._down:
+            return
+        for node, state in self.run.cluster.node_states().items():
+            if "drain" in state:
+                self.run.cluster.run("scontrol", "update", f"nodename={node}", "state=resume")
+
     def restore(self) -> None:
         """Repair everything; there are no more faults."""
         self.repair(float("inf"))
+        self.resume_nodes()
 
     def _later(self, delay_s: float, repair: Callable[[], None]) -> None:
         self._repairs.append((time.monotonic() + delay_s, repair))
@@ -125,6 +134,7 @@ class Chaos:
     def _start_slurmd(self, node: str) -> None:
         self._down.discard(node)
         self.run.cluster.start_slurmd(node, waits=False)
+        self.resume_nodes()
 
     def _start_slurmctld(self) -> None:
         self._down.discard("slurmctld")
@@ -159,7 +169,7 @@ def test_every_unit_is_driven_once_whatever_is_killed(slurm: SlurmCluster, tmp_p
         "--partition",
         "gpu-2080ti",
         "--jobs",
-        "3",
+        "2",
         "--timeout",
         "1800",
     ]
