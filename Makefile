@@ -85,13 +85,15 @@ scancel: $(READY) ## Cancel the newest run, RUN, or with ALL=1 every one
 	@exec $(HARNESS) scancel $${RUN:+--run="$$RUN"} $${ALL:+--all} $${PRINT_ONLY:+--print-only} $${OUTPUT:+--output="$$OUTPUT"}
 
 .PHONY: clean-failed
-clean-failed: $(READY) ## List the failed routes of the dataset RUN; CONFIRM=1 deletes them, to be collected again
-	@exec $(HARNESS) clean-failed $${RUN:+--run="$$RUN"} $${CONFIRM:+--confirm} $${OUTPUT:+--output="$$OUTPUT"}
+clean-failed: $(READY) ## List the failed routes of the dataset RUN; CONFIRM=1 deletes them, and broken ones are collected again
+	@exec $(HARNESS) clean-failed $${RUN:+--run="$$RUN"} $${CONFIRM:+--confirm} \
+	  $${PRINT_ONLY:+--print-only} $${OUTPUT:+--output="$$OUTPUT"}
 
 .PHONY: doctor
 doctor: $(READY) ## Check this machine and, through a probe job, the nodes of PARTITION
 	@exec $(HARNESS) doctor $${PARTITION:+--partition="$$PARTITION"} $${ACCOUNT:+--account="$$ACCOUNT"} \
-	  $${GPU:+--gpu="$$GPU"} $${OUTPUT:+--output="$$OUTPUT"}
+	  $${GPU:+--gpu="$$GPU"} $${QOS:+--qos="$$QOS"} $${MEM:+--mem="$$MEM"} \
+	  $${CONSTRAINT:+--constraint="$$CONSTRAINT"} $${PRINT_ONLY:+--print-only} $${OUTPUT:+--output="$$OUTPUT"}
 
 .PHONY: simulator
 simulator: $(READY) ## Serve TOWN on PORT to any program that uses the carla client

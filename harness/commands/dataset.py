@@ -66,9 +66,8 @@ def clean_failed_command(run: Path | None, confirm: bool, print_only: bool, outp
     if is_deleted and (waste or done.held):
         click.echo(f"deleted {len(waste)} folders")
     elif waste:
-        click.echo(
-            f"{len(waste)} folders; nothing was deleted: CONFIRM=1 {'without PRINT_ONLY ' * print_only}deletes them"
-        )
+        how = "CONFIRM=1 without PRINT_ONLY" if print_only else "CONFIRM=1"
+        click.echo(f"{len(waste)} folders; nothing was deleted: {how} deletes them")
     else:
         click.echo(f"nothing in {chosen.root} has failed")
     return EXIT_COMPLETE

@@ -298,8 +298,8 @@ class Campaign:
 
     def _plan(self, look: _Look, hidden_token: str = "") -> list[Planned]:
         """Return the calls that a decision asks for, as many as there is room for."""
-        present = sum(map(_is_present, look.views.values()))
-        slots = look.limit - present
+        # A job that was submitted just now is unknown until it is listed, and takes its place all the same.
+        slots = look.limit - sum(view.presence is not Presence.ABSENT for view in look.views.values())
         if not look.decision.submit or slots <= 0:
             return []
         setting = Setting(

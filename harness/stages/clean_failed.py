@@ -86,7 +86,7 @@ def _recorded_folders(run: RunFolder, unit: Unit) -> Iterator[Path]:
 def _recorded_folder(run: RunFolder, result: Path) -> Path | None:
     """Return the route folder that a result is about."""
     try:
-        return (run.root / read_json(result)["harness"]["wall"]["data_folder"]).resolve()
+        return (run.root / str(read_json(result)["harness"]["wall"]["data_folder"])).resolve()
     except (HarnessError, KeyError, TypeError):
         return None
 

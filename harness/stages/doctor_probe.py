@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -33,7 +34,9 @@ from harness.jobs.launchers.slurm_text import (
 from harness.jobs.ledger import new_token
 from harness.jobs.processes import harness_command
 from harness.jobs.publish import publish_text, read_json
+from harness.jobs.runs import UNKNOWN_TIME
 from harness.jobs.templates import read_template, render
+from harness.stages.campaign import UNKNOWN_TOKEN
 from harness.stages.doctor_follow import Probe, ProbeOptions, Say, failure, follow, judge_silence
 from harness.stages.doctor_node import LOCK_FILE, NodeReport, read_report
 from harness.stages.launch import DEFAULT_CPU
@@ -42,6 +45,22 @@ from harness.stages.submissions import TEMPLATES
 
 JOB_LIMIT_S = 900
 _TICK_S = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeCall:
+    """One call of sbatch that examines a node.
+
+    Attributes:
+        script: where its script is, or would be.
+        text: of the script.
+        command: what is called.
+    """
+
+    partition: str
+    script: Path
+    text: str
+    command: tuple[str, ...]
 
 
 def require_slurm() -> None:
@@ -69,17 +88,16 @@ def probe(partitions: Sequence[str], options: ProbeOptions, say: Say) -> list[No
     """
     require_slurm()
     slurm = Slurm(CALL_LIMIT_S)
-    folder = _new_folder(OUTPUTS / "doctor")
-    gpus = {p.name: bool(p.gpus) for p in list_partitions()} if options.gpu is None else {}
-    probes = [_plan(folder, partition, number) for number, partition in enumerate(dict.fromkeys(partitions))]
+    gpus = _gpus(partitions, options)
+    probes = _plan(_new_folder(OUTPUTS / "doctor"), partitions)
+    folder = probes[0].report.parent
     reports: dict[str, NodeReport] = {}
     with (folder / LOCK_FILE).open("a") as lock, _wish_to_end() as is_ended:
         with contextlib.suppress(OSError):  # a file system without locks: the jobs will say so
             fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             for one in probes:
-                gpu = options.gpu if options.gpu is not None else int(gpus.get(one.partition, False))
-                if (refusal := _submit(one, slurm, options, gpu, say)) is not None:
+                if (refusal := _submit(one, slurm, options, gpus[one.partition], say)) is not None:
                     reports[one.token] = _unanswered(one, refusal)
                 if is_ended():
                     break
@@ -89,6 +107,27 @@ def probe(partitions: Sequence[str], options: ProbeOptions, say: Say) -> list[No
     if is_ended():
         raise JobError("interrupted", hint="the same command begins again")
     return [reports[one.token] for one in probes]
+
+
+def foresee(partitions: Sequence[str], options: ProbeOptions) -> list[ProbeCall]:
+    """Return the calls that `probe` would make; writes nothing and submits nothing.
+
+    Its folder and the tokens in the names of the jobs are not known before.
+
+    Raises:
+        ConfigError: a setting of the cluster makes no sense.
+    """
+    gpus = _gpus(partitions, options)
+    folder = (OUTPUTS / "doctor" / UNKNOWN_TIME).absolute()
+    return [_call(one, options, gpus[one.partition]) for one in _plan(folder, partitions, UNKNOWN_TOKEN)]
+
+
+def _gpus(partitions: Sequence[str], options: ProbeOptions) -> dict[str, int]:
+    """Return how many GPUs the job of each partition asks for."""
+    if options.gpu is not None:
+        return dict.fromkeys(partitions, options.gpu)
+    having = {found.name for found in list_partitions() if found.gpus}
+    return {partition: int(partition in having) for partition in partitions}
 
 
 def _new_folder(parent: Path) -> Path:
@@ -103,20 +142,25 @@ def _new_folder(parent: Path) -> Path:
             time.sleep(_TICK_S)
 
 
-def _plan(folder: Path, partition: str, number: int) -> Probe:
-    token = new_token()
-    stem = f"{number}_{re.sub(r'[^A-Za-z0-9.-]+', '_', partition)}"
-    return Probe(
-        partition=partition,
-        token=token,
-        name=job_name("doctor", partition, token),
-        report=folder / f"{stem}.json",
-        log=folder / f"{stem}.log",
-    )
+def _plan(folder: Path, partitions: Sequence[str], token: str = "") -> list[Probe]:
+    """Return a probe of each partition; every one has a token of its own unless one is given."""
+    probes = []
+    for number, partition in enumerate(dict.fromkeys(partitions)):
+        own = token or new_token()
+        stem = f"{number}_{re.sub(r'[^A-Za-z0-9.-]+', '_', partition)}"
+        probes.append(
+            Probe(
+                partition=partition,
+                token=own,
+                name=job_name("doctor", partition, own),
+                report=folder / f"{stem}.json",
+                log=folder / f"{stem}.log",
+            )
+        )
+    return probes
 
 
-def _submit(one: Probe, slurm: Slurm, options: ProbeOptions, gpu: int, say: Say) -> Check | None:
-    """Submit the job; return why it was refused, None if it was not."""
+def _call(one: Probe, options: ProbeOptions, gpu: int) -> ProbeCall:
     cluster = options.profile.cluster
     script = one.report.with_suffix(".sbatch")
     job = BatchJob(
@@ -149,12 +193,19 @@ def _submit(one: Probe, slurm: Slurm, options: ProbeOptions, gpu: int, say: Say)
         timeout=str(JOB_LIMIT_S),
         prologue=options.profile.prologue(),
     )
-    publish_text(script, text)
+    return ProbeCall(partition=one.partition, script=script, text=text, command=tuple(command))
+
+
+def _submit(one: Probe, slurm: Slurm, options: ProbeOptions, gpu: int, say: Say) -> Check | None:
+    """Submit the job; return why it was refused, None if it was not."""
+    call = _call(one, options, gpu)
+    publish_text(call.script, call.text)
     one.submitted_s = time.monotonic()
-    answer = slurm.submit(command)
+    answer = slurm.submit(call.command)
     one.job_id = answer.job_id
     if answer.is_refused:
-        return failure(f"sbatch refuses it: {answer.message}", "a job", f"sinfo -p {one.partition}; see {script}")
+        hint = f"sinfo -p {one.partition}; see {call.script}"
+        return failure(f"sbatch refuses it: {answer.message}", "a job", hint)
     told = f"submitted job {one.job_id}" if one.job_id else f"sbatch gave no answer ({answer.message})"
     say(f"{one.partition}: {told}{f' with {gpu} GPU' if gpu else ''}")
     return None

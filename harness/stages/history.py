@@ -21,6 +21,7 @@ from harness.metrics.summary import result_problem
 # Name of an evaluation's folder: the time, and a number if several began in one second.
 _TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}_[0-9]{2}-[0-9]{2}-[0-9]{2})(?:_([0-9]{1,3}))?")
 
+
 def since(state: UnitState, began_s: float) -> UnitState:
     """Leave out the attempts before a time: what was given up then may have been put right since."""
     attempts = tuple(attempt for attempt in state.attempts if attempt.started_s >= began_s or attempt.is_live)
@@ -77,10 +78,12 @@ def _durations_s(files: Iterable[tuple[str, Path]]) -> dict[str, float]:
 
 def _duration_s(file: Path) -> float | None:
     """Return how long a drive took, None if its file is missing or damaged."""
+    if not file.is_file():
+        return None
     try:
-        content = read_json(file) if file.is_file() else None
-        if result_problem(content) is None:
-            return float(content["_checkpoint"]["records"][0]["meta"]["duration_system"])
-    except (HarnessError, OSError, LookupError, TypeError, ValueError, OverflowError, RecursionError):
-        pass  # then it is predicted from the length
-    return None
+        content = read_json(file)
+    except HarnessError:
+        return None
+    if result_problem(content) is not None:
+        return None
+    return float(content["_checkpoint"]["records"][0]["meta"]["duration_system"])

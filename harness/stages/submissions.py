@@ -184,8 +184,8 @@ def _token(run: RunFolder, ordinal: int, tasks: Sequence[Sequence[int]]) -> str:
 def work_command(setting: Setting, submission: Submission, *, warning_s: int) -> list[str]:
     """Return the command line of a task; of an array, Slurm tells each task its number.
 
-    Any other task is told its number here: the command may be typed in a job array of the user's own, whose number would
-    reach it through the environment.
+    Any other task is told its number here: the environment may hold that of a job array of the user's own, in which
+    this command was typed.
     """
     launch = setting.launch
     command = harness_command("work", "--run", str(setting.run.folder.absolute()), "--token", submission.token)

@@ -154,7 +154,21 @@ def test_empty_value_is_no_option(checkout: Checkout) -> None:
         (["status", "RUN=r", "WATCH=1"], ["status", "--run=r", "--watch"]),
         (["scancel", "ALL=1", "PRINT_ONLY=1"], ["scancel", "--all", "--print-only"]),
         (["clean-failed", "RUN=r", "CONFIRM=1"], ["clean-failed", "--run=r", "--confirm"]),
+        (["clean-failed", "CONFIRM=1", "PRINT_ONLY=1"], ["clean-failed", "--confirm", "--print-only"]),
         (["doctor", "PARTITION=a"], ["doctor", "--partition=a"]),
+        (
+            ["doctor", "PARTITION=a,b", "ACCOUNT=u", "GPU=1", "QOS=q", "MEM=4G", "CONSTRAINT=big&fast", "PRINT_ONLY=1"],
+            [
+                "doctor",
+                "--partition=a,b",
+                "--account=u",
+                "--gpu=1",
+                "--qos=q",
+                "--mem=4G",
+                "--constraint=big&fast",
+                "--print-only",
+            ],
+        ),
     ],
 )
 def test_verb_calls_its_command(checkout: Checkout, words: list[str], arguments: list[str]) -> None:

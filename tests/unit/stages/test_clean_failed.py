@@ -155,6 +155,16 @@ def test_life_is_judged_by_the_lease_of_the_run(run: RunFolder, age_s: float, is
     assert attempt.recording.exists() is not is_left
 
 
+def test_claim_of_another_machine_holds_for_the_lease_of_the_run(run: RunFolder) -> None:
+    Launch(verb="collect", what="set", profile=Profile(poll=Poll(lease_s=300.0))).save(run)
+    one = recorded("05")
+    folder = collect(run, one, status="Failed - Agent crashed")
+    elsewhere(200.0, run.unit_folder(one))
+    assert [waste.folder for waste in delete_waste(run).held] == [folder]
+    elsewhere(400.0, run.unit_folder(one))
+    assert [waste.folder for waste in delete_waste(run).deleted] == [folder]
+
+
 def test_what_somebody_works_on_is_left_alone(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     broken, left = recorded("05"), recorded("07")
     folder = collect(run, broken, status="Failed - Agent crashed")

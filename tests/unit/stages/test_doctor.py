@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.commands.doctor import doctor_command
 from harness.errors import ConfigError, HarnessError
 from harness.jobs.checks.answers import Answer
 from harness.jobs.checks.check import Check, State
+from harness.jobs.launchers.slurm import SubmitAnswer
 from harness.jobs.launchers.slurm_text import QueueRow
+from harness.jobs.profile import Profile
+from harness.stages import doctor as doctor_module
+from harness.stages import doctor_probe
 from harness.stages.doctor import exit_code, judge_drive, judge_simulator, working_folder
 from harness.stages.doctor_follow import Probe, ProbeOptions, follow, judge_silence
 from harness.stages.doctor_node import judge_clocks, read_report
@@ -227,3 +236,71 @@ def test_partition_without_slurm_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(ConfigError, match="found no sbatch"):
         require_slurm()
+
+
+# --- what would be submitted -----------------------------------------------------------------------------------------
+
+
+class SpiedSlurm:
+    """The programs of a cluster that write down whether they are called."""
+
+    def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
+        self.calls = folder / "calls"
+        (folder / "bin").mkdir()
+        for name in ("sbatch", "squeue", "scancel"):
+            program = folder / "bin" / name
+            program.write_text(f"#!/bin/sh\necho {name} >>{shlex.quote(str(self.calls))}\n")
+            program.chmod(0o755)
+        patch.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
+
+
+def doctor(*words: str) -> str:
+    result = CliRunner().invoke(doctor_command, words, standalone_mode=False)
+    assert (result.exception, result.return_value) == (None, 0), result.output
+    return result.output
+
+
+def test_print_only_shows_scripts_and_command_lines_and_does_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slurm = SpiedSlurm(tmp_path, monkeypatch)
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("this machine was looked at")
+
+    monkeypatch.setattr(doctor_module, "examine_here", refuse)
+    typed = ("--partition", "day,night", "--gpu", "1", "--account", "lab", "--qos", "q", "--mem", "4G")
+    text = doctor(*typed, "--constraint", "big&fast", "--print-only")
+    lines = [shlex.split(line) for line in text.splitlines() if line.startswith("sbatch ")]
+    assert [line[3] for line in lines] == ["--partition=day", "--partition=night"]
+    for line in lines:
+        assert {"--account=lab", "--qos=q", "--mem=4G", "--constraint=big&fast", "--gres=gpu:1"} <= set(line)
+    assert text.count("doctor --here --report") == 2
+    document = json.loads(doctor(*typed, "--constraint", "big&fast", "--print-only", "--output", "json"))
+    assert [call["command"] for call in document["data"]["submissions"]] == lines
+    assert "for each PARTITION, found none" in doctor("--print-only")
+    assert list(work.iterdir()) == []
+    assert not slurm.calls.exists()
+
+
+def test_what_is_shown_is_what_is_submitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    SpiedSlurm(tmp_path, monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(doctor_probe, "new_token", lambda: doctor_probe.UNKNOWN_TOKEN)
+    options = ProbeOptions(profile=Profile().merged(qos="q", mem="4G"), gpu=0)
+    (shown,) = doctor_probe.foresee(["day"], options)
+    (submitted,) = doctor_probe._plan(tmp_path / "outputs/doctor" / doctor_probe.UNKNOWN_TIME, ["day"])
+    submitted.report.parent.mkdir(parents=True)
+    given_over: list[Sequence[str]] = []
+
+    class Accepting:
+        def submit(self, command: Sequence[str]) -> SubmitAnswer:
+            given_over.append(command)
+            return SubmitAnswer(job_id="17")
+
+    doctor_probe._submit(submitted, Accepting(), options, 0, str)  # type: ignore[arg-type]
+    assert given_over == [shown.command]
+    assert shown.script.read_text() == shown.text

@@ -53,6 +53,24 @@ def test_one_server_means_one_task() -> None:
     assert make(sim="127.0.0.1:2000", jobs=4).jobs == 1
 
 
+@pytest.mark.parametrize(
+    ("gpu", "typed", "jobs"), [(1, None, 3), (2, None, 1), (3, 8, 1), (1, 2, 2), (None, 8, 8), (0, 8, 8)]
+)
+def test_tasks_with_gpus_are_no_more_than_there_are_gpus(
+    monkeypatch: pytest.MonkeyPatch, gpu: int | None, typed: int | None, jobs: int
+) -> None:
+    monkeypatch.setattr("harness.stages.launch.core_count", lambda: 64)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2")
+    assert make(gpu=gpu, jobs=typed).parallel_limit().read() == jobs
+
+
+def test_gpus_of_this_machine_do_not_matter_to_a_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert make(partitions=("day",), gpu=4).jobs == 8
+    with pytest.raises(ConfigError, match="found none on this machine"):
+        make(gpu=1)
+
+
 def test_typed_settings_win_over_the_file(folder: Path) -> None:
     (folder / "harness.toml").write_text('[cluster]\naccount = "lab"\nmem = "8G"\npartitions = ["day", "night"]\n')
     launch = make(backend="slurm", mem="16G")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,7 +19,7 @@ from harness.drive.playable import scenario_types
 from harness.errors import ConfigError, HarnessError, RouteError
 from harness.jobs.run_folder import _unit
 from harness.stages.plan_collect import CollectionPlan, Selection, plan_collection, traffic_seed
-from harness.stages.route_folder import FoundRoute, find_routes, select, unit_names
+from harness.stages.route_folder import FoundRoute, find_routes, select, unit_name
 
 PLAYED = frozenset({"Accident", "ParkingExit", "HardBreakRoute"})
 
@@ -36,6 +37,11 @@ def route_xml(route_id: str, types: Sequence[str] = (), town: str = "Borough01",
     scenarios = "".join(f'<scenario name="S{n}" type="{kind}">{trigger}</scenario>' for n, kind in enumerate(types))
     waypoints = f"<waypoints>{positions}</waypoints>"
     return f'<route id="{route_id}" town="{town}">{waypoints}<scenarios>{scenarios}</scenarios></route>'
+
+
+def hashed(path: str) -> str:
+    """Return the stem of a name that has to say where its file lies."""
+    return f"{Path(path).stem}_{hashlib.sha256(path.encode()).hexdigest()[:8]}"
 
 
 def write(folder: Path, path: str, *routes: str) -> Path:
@@ -94,7 +100,7 @@ def test_files_of_many_routes_at_any_depth(tmp_path: Path) -> None:
     assert [(unit.scenario, unit.route, unit.route_id) for unit in found.units] == [
         ("noScenarios", "b_route0", "5"),
         ("Accident", "b_route1", "6"),
-        ("ParkingExit", "a_route0", "7"),
+        ("ParkingExit", f"{hashed('deep/er/a.xml')}_route0", "7"),
     ]
 
 
@@ -138,9 +144,13 @@ def test_configuration_says_what_the_data_depend_on(tmp_path: Path) -> None:
 
 def test_more_routes_change_no_seed_and_no_name(tmp_path: Path) -> None:
     write(tmp_path, "m.xml", route_xml("1"), route_xml("2"))
+    write(tmp_path, "b/n.xml", route_xml("1"))
+    write(tmp_path, "a b.xml", route_xml("1"))
     before = {(unit.route_file, unit.route_id): unit for unit in plan(tmp_path).units}
     write(tmp_path, "a.xml", route_xml("1"))
-    write(tmp_path, "z/n.xml", route_xml("1"))
+    # As much like the others as files can be, before and behind them.
+    for path in ("a/m.xml", "z/m.xml", "n.xml", "a/n.xml", "c/n.xml", "a_b.xml", "a:b.xml", f"{hashed('b/n.xml')}.xml"):
+        write(tmp_path, path, route_xml("1"), route_xml("2"))
     after = {(unit.route_file, unit.route_id): unit for unit in plan(tmp_path).units}
     assert {key: after[key] for key in before} == before
 
@@ -183,15 +193,12 @@ def found_at(path: str, position: int = 0, *types: str, town: str = "Town12", ro
     return FoundRoute(path=path, position=position, route=route)
 
 
-def test_equal_stems_are_told_apart_where_everything_else_is_equal_too(tmp_path: Path) -> None:
-    write(tmp_path, "one/12.xml", route_xml("1", ["Accident"]))
-    write(tmp_path, "two/12.xml", route_xml("1", ["Accident"]))
-    write(tmp_path, "three/12.xml", route_xml("1", ["ParkingExit"]))
-    names = [(unit.scenario, unit.route) for unit in plan(tmp_path).units]
-    assert names[1] == ("ParkingExit", "12_route0")
-    suffixed = [name for label, name in names if label == "Accident"]
-    assert len(set(suffixed)) == 2
-    assert all(name.startswith("12_") and name.endswith("_route0") and len(name) == 18 for name in suffixed)
+def test_the_stem_is_the_name_of_a_file_in_the_folder_itself_only() -> None:
+    assert unit_name("12.xml", 0) == "12_route0"
+    assert unit_name("Town12_a.b-c.xml", 3) == "Town12_a.b-c_route3"
+    assert unit_name("Accident/12.xml", 0) == "12_867301e3_route0"
+    for path in ("one/12.xml", "two/12.xml", "12_867301e3.xml"):
+        assert unit_name(path, 1) == f"{hashed(path)}_route1"
 
 
 def test_names_do_not_depend_on_what_is_selected(tmp_path: Path) -> None:
@@ -207,13 +214,13 @@ def test_stems_become_what_file_names_should_hold(tmp_path: Path) -> None:
         write(tmp_path, f"{stem}.xml", route_xml("1"))
     names = [unit.route for unit in plan(tmp_path).units]
     assert len(set(names)) == 4
-    assert sorted(name[:3] for name in names) == ["_-x", "__r", "a_b", "a_b"]
+    assert sorted(name[:3] for name in names) == ["_-x", "__9", "a_b", "a_b"]
 
 
 PATHS = st.lists(
     st.tuples(
         st.sampled_from(["", "a/", "b/", "a/b/"]),
-        st.sampled_from(["1", "2", "1_route0", "a b", "a_b", "12_route1"]),
+        st.sampled_from(["1", "2", "1_route0", "a b", "a_b", "12_route1", hashed("a/1.xml"), hashed("b/2.xml")]),
         st.integers(0, 2),
         st.sampled_from(["", "Accident", "ParkingExit"]),
         st.sampled_from(["Town12", "Town13"]),
@@ -226,8 +233,7 @@ PATHS = st.lists(
 @given(items=PATHS)
 def test_no_two_routes_share_a_name(items: list[tuple[str, str, int, str, str]]) -> None:
     found = [found_at(f"{a}{b}.xml", n, *filter(None, [kind]), town=town) for a, b, n, kind, town in items]
-    names = unit_names(found)
-    assert len({(item.label, item.route.town, names[item.identity]) for item in found}) == len(found)
+    assert len({unit_name(item.path, item.position) for item in found}) == len(found)
 
 
 def test_names_that_would_only_look_equal_are_refused(tmp_path: Path) -> None:
@@ -406,7 +412,4 @@ def test_official_sets_with_equal_stems_do_not_collide(harness_data: Path) -> No
     folder = harness_data / "routes"
     found = [item for item in find_routes(folder)[0] if item.path.split("/")[0] in ("longest6", "town13")]
     twice = [replace(item, path=f"again/{item.path}") for item in found]
-    names = unit_names([*found, *twice])
-    assert len({(item.label, item.route.town, names[item.identity]) for item in (*found, *twice)}) == 2 * len(found)
-    alone = unit_names(found)
-    assert {names[item.identity] for item in found}.isdisjoint(alone.values())
+    assert len({unit_name(item.path, item.position) for item in (*found, *twice)}) == 2 * len(found)

@@ -6,6 +6,8 @@ import shlex
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.datatypes.job import Submission
 from harness.errors import ConfigError
@@ -15,7 +17,14 @@ from harness.jobs.profile import Cluster, Profile
 from harness.jobs.reconcile import Batch
 from harness.jobs.run_folder import RunFolder
 from harness.stages.launch import Launch
-from harness.stages.submissions import Planned, Setting, changes, plan_submissions, write_scancel_script
+from harness.stages.submissions import (
+    Planned,
+    Setting,
+    changes,
+    plan_submissions,
+    share_slots,
+    write_scancel_script,
+)
 
 COSTS = dict.fromkeys(range(12), 600.0)
 
@@ -98,6 +107,65 @@ def test_long_lists_are_several_arrays(tmp_path: Path, monkeypatch: pytest.Monke
     planned = plan(tmp_path, batch(*range(12, 2500)), slots=4)
     assert [len(each.submission.tasks) for each in planned] == [1000, 1000, 488]
     assert len({each.submission.token for each in planned}) == 3
+    # Side by side they are no more than one array would be.
+    assert [option(each, "array") for each in planned] == ["0-999%2", "0-999%1", "0-487%1"]
+
+
+def test_arrays_without_a_slot_wait_for_a_later_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "COSTS", dict.fromkeys(range(2500), 14_000.0))
+    planned = plan(tmp_path, batch(*range(2500)), slots=2)
+    assert [option(each, "array") for each in planned] == ["0-999%1", "0-999%1"]
+    (first,) = plan(tmp_path, batch(0, 1), batch(2, rank=1), slots=1)
+    assert first.submission.tasks == ((0,), (1,)) and option(first, "array") == "0-1%1"
+
+
+def test_batches_share_the_slots(tmp_path: Path) -> None:
+    big, small = plan(tmp_path, batch(*range(10)), batch(10, 11, factor=4), slots=8)
+    assert (option(big, "array"), option(small, "array")) == ("0-5%6", "0-1%2")
+    local = plan(tmp_path, batch(*range(10)), batch(10, 11, rank=1), slots=8, backend="local", partitions=())
+    assert [each.submission.partition_rank for each in local] == [0] * 6 + [1] * 2
+
+
+@pytest.fixture
+def own_template(tmp_path: Path) -> str:
+    template = tmp_path / "own.sh"
+    template.write_text("#!/bin/bash\n$CMD\n")
+    return str(template)
+
+
+def test_own_template_makes_no_more_jobs_than_slots(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_template: str
+) -> None:
+    monkeypatch.setitem(globals(), "COSTS", dict.fromkeys(range(56), 14_000.0))
+    planned = plan(tmp_path, batch(*range(56)), slots=8, template=own_template)  # each takes all of its time limit
+    assert [each.submission.tasks for each in planned] == [((number,),) for number in range(8)]
+    planned = plan(tmp_path, batch(*range(56)), slots=8, template=own_template, timeout="0")
+    assert [len(each.submission.tasks[0]) for each in planned] == [7] * 8
+    planned = plan(tmp_path, batch(*range(40)), batch(*range(40, 56), rank=1), slots=8, template=own_template)
+    assert [each.submission.partition_rank for each in planned] == [0] * 6 + [1] * 2
+
+
+@given(
+    slots=st.integers(0, 50),
+    loads=st.lists(st.tuples(st.floats(0, 1e6), st.integers(1, 30)), max_size=12),
+)
+def test_shares_are_fair_and_never_more_than_there_are(slots: int, loads: list[tuple[float, int]]) -> None:
+    most = [most for _, most in loads]
+    shares = share_slots(slots, [load_s for load_s, _ in loads], most)
+    assert len(shares) == len(loads)
+    assert all(0 <= share <= limit for share, limit in zip(shares, most, strict=True))
+    assert sum(shares) <= slots
+    if slots >= len(loads):
+        assert sum(shares) == min(slots, sum(most)) and 0 not in shares
+    else:
+        assert shares == [1] * slots + [0] * (len(loads) - slots)
+
+
+def test_only_a_task_of_our_own_array_asks_slurm_for_its_number(tmp_path: Path, own_template: str) -> None:
+    for settings in ({"backend": "local", "partitions": ()}, {"template": own_template}):
+        for each in plan(tmp_path, **settings):
+            words = shlex.split(each.text.splitlines()[1]) if each.text else each.command
+            assert words[words.index("--task") + 1] == "0"
 
 
 def test_settings_of_the_cluster_reach_the_line_and_the_script(tmp_path: Path) -> None:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from harness.datatypes.job import Presence, Submission, TaskView
+from harness.datatypes.job import Outcome, Presence, Submission, TaskView
 from harness.errors import ConfigError
+from harness.jobs.failures import Failure, failure
 from harness.jobs.launchers.slurm import Slurm
 from harness.jobs.launchers.slurm_text import QueueRow
 from harness.jobs.run_folder import RunFolder
+from harness.stages import supervision
 from harness.stages.backends import SlurmBackend
 from harness.stages.campaign import ANSWER_USER_S, Campaign
 from harness.stages.launch import Launch, LaunchOptions, make_launch
 from harness.stages.roles import SilentReporter
 from harness.stages.submissions import error_log
+from harness.stages.supervision import Drives, Wishes
 
 TOKEN = "0123456789ab"
 KILLED = "slurmstepd-n1: error: Exceeded job memory limit\n"
@@ -112,6 +116,60 @@ def test_wait_ends_when_the_user_wants_the_end(tmp_path: Path) -> None:
 
     assert waits_s(tmp_path, interrupt) == [ANSWER_USER_S]
     assert waits_s(tmp_path, wish) == [ANSWER_USER_S]
+
+
+@pytest.mark.parametrize(
+    ("ended_as", "is_told", "counted"),
+    [
+        (Outcome.SIMULATOR_CRASH, True, Outcome.CANCELLED),
+        (Outcome.AGENT, True, Outcome.CANCELLED),
+        (Outcome.SIMULATOR_CRASH, False, Outcome.SIMULATOR_CRASH),
+        (Outcome.TIMEOUT, True, Outcome.TIMEOUT),
+        (None, True, None),
+    ],
+)
+def test_simulator_that_is_told_to_end_before_its_task_has_not_crashed(
+    monkeypatch: pytest.MonkeyPatch, ended_as: Outcome | None, is_told: bool, counted: Outcome | None
+) -> None:
+    drives = drives_that_end(monkeypatch, ended_as, is_told=is_told)
+    failed = drive(drives)
+    assert (failed and failed.outcome) == counted
+
+
+@pytest.mark.parametrize(
+    ("ended_as", "is_told", "counted"),
+    [
+        (Outcome.LOST, False, Outcome.OUT_OF_MEMORY),
+        (Outcome.SIMULATOR_CRASH, False, Outcome.OUT_OF_MEMORY),
+        (Outcome.LOST, True, Outcome.CANCELLED),
+        (Outcome.RETURNED, False, Outcome.RETURNED),
+        (None, False, None),
+    ],
+)
+def test_process_that_the_kernel_killed_for_its_memory_is_told_from_one_that_vanished(
+    monkeypatch: pytest.MonkeyPatch, ended_as: Outcome | None, is_told: bool, counted: Outcome | None
+) -> None:
+    drives = drives_that_end(monkeypatch, ended_as, is_told=is_told)
+    monkeypatch.setattr(supervision, "oom_kills", iter((2, 3)).__next__)
+    failed = drive(drives)
+    assert (failed and failed.outcome) == counted
+
+
+def drives_that_end(monkeypatch: pytest.MonkeyPatch, outcome: Outcome | None, *, is_told: bool) -> Drives:
+    """Draw drives that end in some way; at the same time their task is told to end, or not."""
+    wishes = Wishes()
+
+    def end(*arguments: object, **more: object) -> Failure | None:
+        if is_told:
+            threading.Timer(0.05, setattr, (wishes, "is_ended", True)).start()
+        return failure(outcome, "it ended", "") if outcome else None
+
+    monkeypatch.setattr(Drives, "_drive", end)
+    return Drives(None, None, None, wishes)  # type: ignore[arg-type]
+
+
+def drive(drives: Drives) -> Failure | None:
+    return drives.drive(None, "Borough01", None, is_recorded=False)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,9 +15,10 @@ import psutil
 import pytest
 
 from harness.datatypes.job import Presence, Submission, TaskView
+from harness.errors import ConfigError
 from harness.jobs.claims import Holder
 from harness.jobs.launchers import local
-from harness.jobs.launchers.local import LocalTasks
+from harness.jobs.launchers.local import LocalTasks, local_gpus, local_slots
 
 LIMIT_S = 20.0
 MACHINE = Holder.this_process("", 0).machine
@@ -174,6 +176,45 @@ def test_tasks_take_turns_with_the_gpus(tmp_path: Path, monkeypatch: pytest.Monk
         assert [visible(started, token) for token in ("5", "6", "7")] == ["GPU-b", "GPU-b", "GPU-a"]
     finally:
         started.tasks.end()
+
+
+@pytest.mark.parametrize(
+    ("gpus", "per_task", "slots"),
+    [("ab", 1, ["a", "b"]), ("abcd", 2, ["a,b", "c,d"]), ("abc", 2, ["a,b"]), ("abc", 3, ["a,b,c"])],
+)
+def test_each_slot_has_its_own_gpus(gpus: str, per_task: int, slots: list[str]) -> None:
+    assert local_slots(list(gpus), per_task) == slots
+
+
+def test_a_machine_with_too_few_gpus_is_refused() -> None:
+    with pytest.raises(ConfigError, match="GPU=3 asks for 3 GPUs per task, found 2 on this machine") as refused:
+        local_slots(["a", "b"], 3)
+    assert refused.value.hint == "GPU=2"
+
+
+def test_gpus_are_those_that_this_process_sees(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, 5,")
+    assert local_gpus() == ["3", "5"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with pytest.raises(ConfigError, match="found none on this machine"):
+        local_gpus()
+
+
+def test_gpus_are_asked_for_and_an_answer_that_never_comes_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(shutil, "which", lambda name: f"/bin/{name}")
+
+    def answer(*_: object, **__: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess((), 0, stdout="GPU-a\nGPU-b\n")
+
+    def hang(*_: object, **__: object) -> subprocess.CompletedProcess[str]:
+        raise subprocess.TimeoutExpired("nvidia-smi", 30.0)
+
+    monkeypatch.setattr(subprocess, "run", answer)
+    assert local_gpus() == ["GPU-a", "GPU-b"]
+    monkeypatch.setattr(subprocess, "run", hang)
+    with pytest.raises(ConfigError, match="found none"):
+        local_gpus()
 
 
 @pytest.mark.parametrize("chosen", [None, "3,5"])
