@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from harness.commands.options import OUTPUT
-from harness.errors import EXIT_COMPLETE, EXIT_ERROR
+from harness.errors import EXIT_COMPLETE, EXIT_ERROR, EXIT_PARTIAL
 from harness.render import print_json, print_success
 
 
@@ -22,18 +22,22 @@ def dataset_group() -> None:
 def check_command(root: Path, output: str) -> int:
     """Check every file of a dataset in LEAD's layout. Exits 0 if it is sound, 1 if not."""
     from harness.config import core_count
+    from harness.stages.collect import missing_units
     from harness.stages.dataset import as_data, check_dataset, report_lines
 
     report = check_dataset(root, jobs=core_count())
-    code = EXIT_ERROR if report.problems else EXIT_COMPLETE
+    missing = missing_units(root)
+    code = EXIT_ERROR if report.problems else EXIT_PARTIAL if missing else EXIT_COMPLETE
     if output == "json":
-        status = "error" if report.problems else "success"
+        status = "error" if report.problems else "partial" if missing else "success"
         errors = [str(problem) for problem in report.problems]
         document = {"version": 1, "command": "dataset check", "status": status, "exit_code": code}
         print_json({**document, "data": as_data(report), "errors": errors})
         return code
     for line in report_lines(report):
         click.echo(line)
+    if missing:
+        click.echo(f"{missing} planned drives are not collected yet: the same make collect goes on")
     return code
 
 

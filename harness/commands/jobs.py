@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from harness.commands.options import MAPS, tie_to_parent
+from harness.commands.options import MAPS, let_agents_import_from_here, tie_to_parent
 from harness.errors import EXIT_COMPLETE, EXIT_ERROR, EXIT_SIMULATOR, SimError
 
 
@@ -86,6 +86,7 @@ def drive_unit_command(
     if lock_fd is not None:
         # Held for the worker that claimed the unit; what an agent starts must not hold it as well.
         os.set_inheritable(lock_fd, False)
+    let_agents_import_from_here()
     try:
         drive_unit(unit, result, endpoint, progress_fd, record)
     except SimError as error:
@@ -105,4 +106,5 @@ def check_agent_command(agent: str, parent: int | None) -> None:
     from harness.drive.agents import load_agent
 
     tie_to_parent(parent)
+    let_agents_import_from_here()
     load_agent(agent)

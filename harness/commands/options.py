@@ -96,6 +96,11 @@ def tie_to_parent(parent: int | None) -> None:
         die_with_parent(parent)
 
 
+def let_agents_import_from_here() -> None:
+    """Let an agent's file import what lies in the working folder, behind everything that is installed."""
+    sys.path.append(str(Path.cwd()))
+
+
 def set_up_logging(verbose: bool) -> None:
     """Let warnings, or more, go to stderr."""
     logging.basicConfig(

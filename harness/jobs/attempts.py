@@ -119,6 +119,8 @@ def choose(unit_folder: Path, attempt: AttemptFolder) -> bool:
     one chosen result, whoever else tries.
     """
     chosen = unit_folder / RESULT
+    if os.path.lexists(chosen) and not chosen.is_file():
+        raise HarnessError(f"{chosen} is no file, expected a result or nothing", hint=f"mv {chosen} {chosen}.old")
     if chosen.is_file():
         if defect(chosen) is None:
             return False

@@ -241,8 +241,19 @@ class Ledger:
             raise JobError(
                 f"cannot read {self.path}: {error.strerror or error}", hint=f"ls -l {self.path.parent}"
             ) from error
+        self._refuse_damage(data)
         submissions, self.problems = fold_bytes(data)
         return submissions
+
+    def _refuse_damage(self, data: bytes) -> None:
+        """Refuse a ledger in which something stands that no writer of ours wrote, not even one that was killed."""
+        for number, line in enumerate(data.split(b"\n"), 1):
+            if line.strip() and not line.startswith(b'{"'[: len(line)]):
+                raise JobError(
+                    f"{self.path} is damaged: line {number} begins with {line[:30]!r}, expected an event; "
+                    "jobs of this run may be unknown",
+                    hint=f"make scancel RUN={self.path.parent}, then mv {self.path} {self.path}.damaged",
+                )
 
 
 def _sync_folder(folder: Path) -> None:

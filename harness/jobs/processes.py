@@ -17,7 +17,8 @@ _PR_SET_PDEATHSIG = 1
 
 def harness_command(*arguments: str) -> list[str]:
     """Return the command line that runs this very harness in another process."""
-    return [sys.executable, "-m", "harness", *arguments]
+    # -P: a folder or file in the working folder must not stand in for this program or for a library.
+    return [sys.executable, "-P", "-m", "harness", *arguments]
 
 
 def start(

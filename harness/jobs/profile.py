@@ -146,6 +146,8 @@ def load_profile(folder: Path) -> Profile:
         ConfigError: it cannot be read, or a key or a value in it is wrong; names the key.
     """
     file = folder / FILE
+    if file.exists() and not file.is_file():
+        raise ConfigError(f"{file} is no file, expected one with settings", hint=f"ls -ld {file}")
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -181,7 +181,7 @@ class RunFolder:
             handle.close()
             raise HarnessError(
                 f"another process works on {self.folder}, expected one at a time",
-                hint="wait for it, or NEW=1 starts a run of its own",
+                hint="wait for it" if self.is_dataset else "wait for it, or NEW=1 starts a run of its own",
             ) from None
         handle.truncate(0)
         handle.write(json.dumps(asdict(Holder.this_process("", 0))))
@@ -192,7 +192,7 @@ class RunFolder:
         """Return the process on this machine that works on this run now, None if there is none."""
         try:
             holder = Holder(**json.loads((self.folder / ".lock").read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
             return None
         return holder.pid if holder.is_running_here() else None
 

@@ -18,7 +18,7 @@ from harness.jobs.runs import link_dataset, open_dataset
 from harness.stages.campaign import Campaign, CampaignResult
 from harness.stages.detach import chain
 from harness.stages.launch import EMBEDDED, Launch, LaunchOptions, make_launch
-from harness.stages.launching import make_backend, task_overhead
+from harness.stages.launching import make_backend, require_backend, task_overhead
 from harness.stages.plan_collect import CollectionPlan, Selection, plan_collection
 from harness.stages.roles import Reporter, SilentReporter
 from harness.stages.submissions import Planned, changes
@@ -100,6 +100,7 @@ def collect(request: CollectRequest, reporter: Reporter) -> CollectResult:
         HarnessError: nothing can be driven, or another process works on the dataset.
     """
     launch, plan, run = _prepare(request)
+    require_backend(launch)
     for name in FOLDERS:
         (run.root / name).mkdir(parents=True, exist_ok=True)
     run.folder.mkdir(exist_ok=True)
@@ -137,6 +138,10 @@ def _prepare(request: CollectRequest) -> tuple[Launch, CollectionPlan, RunFolder
         raise ConfigError(
             f"DATASET is {request.dataset!r}, expected the name of a folder below ROOT",
             hint="make collect DATASET=my_dataset ROOT=data",
+        )
+    if not str(request.root).isprintable():
+        raise ConfigError(
+            f"ROOT is {str(request.root)!r}, expected a path that can be printed", hint="make collect ROOT=data"
         )
     launch = make_launch("collect", request.dataset, request.options, sim=EMBEDDED, maps=request.maps)
     plan = plan_collection(
@@ -178,6 +183,12 @@ def _numbers(run: RunFolder, units: list[Unit], plan: CollectionPlan) -> list[in
 def _notes(plan: CollectionPlan, done: int) -> list[str]:
     notes = [refusal_text(refusal) for refusal in plan.refused]
     return notes + ([f"continuing: {done} of them are collected already"] if done else [])
+
+
+def missing_units(root: Path) -> int:
+    """Return how many drives of a dataset were planned and are not collected; 0 if it was not collected here."""
+    run = open_dataset(root)
+    return len(run.missing(run.units())) if run.manifest.exists() else 0
 
 
 def refusal_text(refusal: NotRunnable) -> str:

@@ -22,7 +22,7 @@ from harness.jobs.runs import create_run, differences, find_run, foretold_run, o
 from harness.stages.campaign import Campaign, CampaignResult
 from harness.stages.detach import chain
 from harness.stages.launch import LOCAL, Launch, LaunchOptions, make_launch
-from harness.stages.launching import make_backend, task_overhead
+from harness.stages.launching import make_backend, require_backend, task_overhead
 from harness.stages.plan import CLIENT_VERSION, EMBEDDED, EvaluationPlan, plan_evaluation
 from harness.stages.roles import Reporter, SilentReporter
 from harness.stages.scoreboard import Scoreboard, as_data, as_markdown, build_scoreboard
@@ -113,6 +113,7 @@ def evaluate(request: EvaluateRequest, reporter: Reporter) -> EvaluateResult:
         if endpoint:
             stack.enter_context(lock_server(endpoint.host, endpoint.port))
         _check_agent(request.agent)
+        require_backend(launch)
         run = _existing_run(request, plan)
         notes = []
         if run is None:

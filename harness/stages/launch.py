@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import subprocess
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -133,6 +135,11 @@ def make_launch(verb: str, what: str, options: LaunchOptions, *, sim: str, maps:
                 raise ConfigError(
                     f"{name} needs Slurm, found BACKEND=local", hint=f"make {verb} PARTITION=name {name}=..."
                 )
+    for name in partitions:
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}", name):
+            raise ConfigError(f"PARTITION is {name[:60]!r}, expected names with commas", hint="sinfo -o %R lists them")
+    if options.template is not None:
+        _check_syntax(options.template)
     timeout = options.timeout or DEFAULT_TIMEOUT
     parse_time_limit(timeout)
     if backend == SLURM:
@@ -179,6 +186,17 @@ def check_template(template: Path, timeout: str) -> None:
         cpu=1,
         timeout=timeout,
     )
+
+
+def _check_syntax(template: Path) -> None:
+    """Refuse a template that bash cannot read: every job of it would fail in its first second."""
+    if not re.match(r"#!.*\b(bash|sh)\b", read_template(template)):
+        return
+    check = subprocess.run(
+        ["bash", "-n", str(template)], capture_output=True, text=True, errors="replace", timeout=30.0
+    )
+    if check.returncode:
+        raise ConfigError(f"TEMPLATE cannot be run: {check.stderr.strip()[:300]}", hint=f"bash -n {template}")
 
 
 def load_launch(run: RunFolder) -> Launch:

@@ -29,12 +29,22 @@ def make_backend(run: RunFolder, launch: Launch, reporter: Reporter, *, is_previ
     if launch.backend == LOCAL:
         slots = local_slots(local_gpus(), launch.gpu) if launch.gpu and not is_preview else ()
         return LocalBackend(run, cluster, slots, parse_address(launch.sim))
-    if not is_preview and not slurm.is_installed():
+    if not is_preview:
+        require_backend(launch)
+    return cluster
+
+
+def require_backend(launch: Launch) -> None:
+    """Refuse a launch whose scheduler is not on this machine.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if launch.backend != LOCAL and not Slurm.is_installed():
         raise ConfigError(
             "Slurm is not here: found no sbatch, expected a login node of the cluster",
             hint="leave PARTITION and BACKEND out to run on this machine",
         )
-    return cluster
 
 
 def task_overhead(run: RunFolder) -> float | None:

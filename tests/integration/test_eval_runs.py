@@ -32,7 +32,17 @@ def test_a_run_ends_with_a_scoreboard_and_the_same_command_starts_another(evalua
     assert json.loads((run / "scoreboard.json").read_text()) == document
     assert (run / "scoreboard.md").read_text().startswith("# expert on longest6 (v2 (36 routes)), scored by lb20\n")
     assert {path.name for path in run.iterdir()} == {
-        *("run.toml", "units.jsonl", "launch.json", "expected.json", "scoreboard.md", "scoreboard.json", ".lock", "00"),
+        *(
+            "run.toml",
+            "units.jsonl",
+            "launch.json",
+            "expected.json",
+            "scoreboard.md",
+            "scoreboard.json",
+            ".lock",
+            ".scancel.lock",
+            "00",
+        ),
         *("submissions.jsonl", ".submissions.jsonl.lock", "scancel.sh", "scripts", "stdout", "stderr"),
         *("tasks", "simulators"),
     }

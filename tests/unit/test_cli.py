@@ -410,7 +410,7 @@ def test_preview_as_document_and_as_text(harness: CommandLine) -> None:
     text = harness("eval", "--only", "05", "--print-only").stdout
     assert text.startswith("would start a new run: 1 drives\n")
     run = harness.folder / "outputs" / "evaluation" / "expert" / "mini_seed1"
-    assert re.search(rf"^\S+ -m harness work --run {run}/\S+ --token \S+ ", text, re.MULTILINE)
+    assert re.search(rf"^\S+ -P -m harness work --run {run}/\S+ --token \S+ ", text, re.MULTILINE)
     assert list(harness.folder.iterdir()) == []
 
 

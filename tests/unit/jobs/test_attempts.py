@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from harness.datatypes.job import Outcome
+from harness.errors import HarnessError
 from harness.jobs import attempts
 from harness.jobs.attempts import AttemptFolder, attempt_folders, begin_attempt, choose, defect, is_number, read_state
 from harness.jobs.claims import Holder
@@ -311,3 +312,10 @@ def test_what_is_wrong_with_a_result_does_not_name_its_path(tmp_path: Path) -> N
     assert why.startswith("is not complete JSON")
     assert str(tmp_path) not in why
     assert defect(with_result(tmp_path).result) is None
+
+
+def test_something_else_in_the_place_of_the_result_is_named(tmp_path: Path) -> None:
+    attempt = with_result(tmp_path)
+    (tmp_path / "result.json").mkdir()
+    with pytest.raises(HarnessError, match=r"result\.json is no file, expected a result or nothing"):
+        choose(tmp_path, attempt)

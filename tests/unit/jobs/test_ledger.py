@@ -290,3 +290,17 @@ def test_tokens_are_twelve_hex_digits() -> None:
     tokens = {new_token() for _ in range(100)}
     assert len(tokens) == 100
     assert all(len(token) == 12 and int(token, 16) >= 0 for token in tokens)
+
+
+@pytest.mark.parametrize("garbage", [b"\x00\xff\x17\n", b"hello\n", b"[1, 2]\n"])
+def test_ledger_that_somebody_else_has_written_into_is_refused(tmp_path: Path, garbage: bytes) -> None:
+    ledger = Ledger(tmp_path / "submissions.jsonl")
+    ledger.append({"event": "intent", "token": A, "backend": "slurm", "time": 1.0, "tasks": [[0]]})
+    whole = ledger.path.read_bytes()
+    ledger.path.write_bytes(whole + garbage)
+    with pytest.raises(JobError, match="line 2 begins with") as refused:
+        ledger.read()
+    assert "make scancel" in str(refused.value.hint)
+    for torn in range(1, len(whole)):
+        ledger.path.write_bytes(whole + whole[:torn] + b"\n")  # a writer that was killed
+        assert len(ledger.read()) == 1

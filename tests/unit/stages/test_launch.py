@@ -40,6 +40,9 @@ def test_a_partition_means_slurm_and_nothing_means_this_machine() -> None:
         ({"is_detached": True}, "DETACH needs Slurm"),
         ({"template": Path("own.sh")}, "TEMPLATE needs Slurm"),
         ({"timeout": "soon", "partitions": ("day",)}, "soon"),
+        ({"partitions": ("day\nb",)}, "PARTITION is 'day\\nb'"),
+        ({"partitions": ("day", "$(x)")}, "PARTITION is '$(x)'"),
+        ({"partitions": ("-x",)}, "PARTITION is '-x'"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(options: dict[str, Any], message: str) -> None:
@@ -132,3 +135,10 @@ def test_setting_of_the_wrong_kind_is_named(folder: Path) -> None:
     (folder / "launch.json").write_text(json.dumps({**content, "jobs": "many"}))
     with pytest.raises(HarnessError, match="field jobs: found 'many', expected int"):
         load_launch(run)
+
+
+def test_template_that_bash_cannot_read_is_refused(folder: Path) -> None:
+    template = folder / "own.sh"
+    template.write_text("#!/bin/bash\nif [ ; then $CMD\n")
+    with pytest.raises(ConfigError, match=r"TEMPLATE cannot be run: .*syntax error"):
+        make(partitions=("day",), template=template)

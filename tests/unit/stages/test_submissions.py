@@ -98,7 +98,7 @@ def test_local_tasks_are_plain_commands(tmp_path: Path) -> None:
     planned = plan(tmp_path, backend="local", partitions=())
     assert len(planned) == 3
     for each in planned:
-        assert each.text == "" and each.command[1:4] == ("-m", "harness", "work")
+        assert each.text == "" and each.command[1:5] == ("-P", "-m", "harness", "work")
         assert len(each.submission.tasks) == 1 and not each.submission.is_array
 
 
