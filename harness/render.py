@@ -124,6 +124,8 @@ def unfinished_text(campaign: CampaignResult, launch: Launch, found: int, expect
     """Return the last line of a command that leaves something undone: the state and what to type."""
     if campaign.stop:
         return f"stopped: {campaign.stop}; {found} of {expected} {what}"
+    if campaign.is_cancelled:
+        return f"cancelled: {found} of {expected} {what}; the same command begins again"
     if launch.is_detached:
         return f"detached: {found} of {expected} {what}; make status shows the rest, make scancel ends it"
     state = "interrupted" if campaign.is_interrupted else "incomplete"

@@ -54,6 +54,7 @@ class CampaignResult:
         stop: why the whole run was given up; empty if it was not.
         is_complete: there is nothing to wait for.
         is_interrupted: the user stopped it.
+        is_cancelled: the user wants nothing more to be done; see `make scancel`.
         present: tokens of the submissions of which something is there, those just made included.
     """
 
@@ -61,6 +62,7 @@ class CampaignResult:
     stop: str
     is_complete: bool
     is_interrupted: bool
+    is_cancelled: bool = False
     present: frozenset[str] = frozenset()
 
 
@@ -129,6 +131,7 @@ class Campaign:
             stop=decision.stop if decision else "",
             is_complete=decision.is_complete if decision else False,
             is_interrupted=self._is_interrupted,
+            is_cancelled=self.run.cancel_wish.exists(),
             present=frozenset(self._present),
         )
 

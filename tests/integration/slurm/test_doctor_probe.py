@@ -76,6 +76,7 @@ def test_nodes_of_two_partitions_answer(run: ClusterRun) -> None:
     assert suffixes == [".json", ".json", ".lock", ".log", ".log", ".sbatch", ".sbatch"]
 
 
+@pytest.mark.soak
 def test_refused_job_is_an_error_and_the_others_are_waited_for(
     here: ClusterRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,7 +88,7 @@ def test_refused_job_is_an_error_and_the_others_are_waited_for(
     assert only(silent.checks).found == f"job {silent.job_id} ended (COMPLETED) without an answer"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.soak)])
 def test_interrupted_doctor_cancels_its_jobs(run: ClusterRun, number: signal.Signals) -> None:
     run.cluster.set_node("cpu-01", "drain")
     with run.start("doctor", "--partition", "cpu,a100-galvani") as process:
@@ -105,6 +106,7 @@ def test_interrupted_doctor_cancels_its_jobs(run: ClusterRun, number: signal.Sig
     run.wait_for_no_job()
 
 
+@pytest.mark.soak
 def test_job_that_does_not_begin_is_cancelled_with_its_reason(here: ClusterRun) -> None:
     here.cluster.set_node("cpu-01", "drain")
     told: list[str] = []
@@ -140,6 +142,7 @@ def test_answer_that_is_no_answer_is_told(here: ClusterRun, monkeypatch: pytest.
     assert "is not complete JSON" in only(report.checks).found
 
 
+@pytest.mark.soak
 def test_silent_controller_is_waited_for_and_then_said(here: ClusterRun, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
     monkeypatch.setattr(doctor_probe.Slurm, "queue", lambda self: None)
