@@ -190,13 +190,14 @@ def check_template(template: Path, timeout: str) -> None:
 
 def _check_syntax(template: Path) -> None:
     """Refuse a template that bash cannot read: every job of it would fail in its first second."""
-    if not re.match(r"#!.*\b(bash|sh)\b", read_template(template)):
+    text = read_template(template)
+    if not re.match(r"#!.*\b(bash|sh)\b", text):
         return
-    check = subprocess.run(
-        ["bash", "-n", str(template)], capture_output=True, text=True, errors="replace", timeout=30.0
-    )
+    script = text.replace("$$", "$")  # as it will be rendered
+    check = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True, errors="replace", timeout=30.0)
     if check.returncode:
-        raise ConfigError(f"TEMPLATE cannot be run: {check.stderr.strip()[:300]}", hint=f"bash -n {template}")
+        reason = " ".join(check.stderr.split())[:300]
+        raise ConfigError(f"TEMPLATE {template} cannot be run: {reason}", hint=f"bash -n {template}")
 
 
 def load_launch(run: RunFolder) -> Launch:

@@ -140,5 +140,7 @@ def test_setting_of_the_wrong_kind_is_named(folder: Path) -> None:
 def test_template_that_bash_cannot_read_is_refused(folder: Path) -> None:
     template = folder / "own.sh"
     template.write_text("#!/bin/bash\nif [ ; then $CMD\n")
-    with pytest.raises(ConfigError, match=r"TEMPLATE cannot be run: .*syntax error"):
+    with pytest.raises(ConfigError, match=r"TEMPLATE .* cannot be run: .*syntax error"):
         make(partitions=("day",), template=template)
+    template.write_text("#!/bin/bash\n$CMD\n[ $$? -eq 124 ] && next=$$(sbatch $FILENAME)\n")
+    make(partitions=("day",), template=template)
