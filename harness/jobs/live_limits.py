@@ -16,8 +16,7 @@ CONFIG_FOLDER = Path("slurm") / "configs"
 
 # LEAD's own values, and for suites that it does not know those of its small ones.
 _PARALLEL_JOBS = {COLLECT: 48, "bench2drive": 92, "longest6": 8, "town13": 8}
-_ATTEMPTS = {COLLECT: 1}
-_OTHER_PARALLEL_JOBS, _OTHER_ATTEMPTS = 8, 3
+_OTHER_PARALLEL_JOBS = 8
 
 HIGHEST = 100_000
 _LONGEST_FILE = 4096
@@ -91,11 +90,6 @@ def default_parallel_jobs(what: str) -> int:
         what: `COLLECT` or the name of a suite.
     """
     return _PARALLEL_JOBS.get(what.casefold(), _OTHER_PARALLEL_JOBS)
-
-
-def default_attempts(what: str) -> int:
-    """Return LEAD's own limit of tries of a unit, counted in LEAD's way."""
-    return _ATTEMPTS.get(what.casefold(), _OTHER_ATTEMPTS)
 
 
 def total_attempts(what: str, number: int) -> int:

@@ -150,6 +150,11 @@ class RunFolder:
             return self.folder / "units" / f"{unit.scenario}__{unit.town}_Rep{unit.repetition}_{unit.route}"
         return self.folder.parent.parent / f"{unit.suite}_seed{unit.seed}" / self.folder.name / unit.route
 
+    def published_record(self, unit: Unit) -> Path:
+        """Return where the record of a collected unit is published, in LEAD's folder of results."""
+        name = f"{unit.town}_Rep{unit.repetition}_{unit.route}_result.json"
+        return self.root / "results" / unit.scenario / name
+
     def result_of(self, unit: Unit) -> Path | None:
         """Return the chosen result file of a unit, None while it has no sound one."""
         file = self.unit_folder(unit) / RESULT
@@ -159,6 +164,11 @@ class RunFolder:
         """Return the chosen result files that count for nothing, each with what is wrong."""
         files = [(unit, self.unit_folder(unit) / RESULT) for unit in units]
         return [(unit, file, why) for unit, file in files if file.is_file() and (why := defect(file)) is not None]
+
+    def numbers(self, everything: Sequence[Unit], wanted: Sequence[Unit]) -> list[int]:
+        """Return the places of some units among the units of the manifest."""
+        places = {self.unit_folder(unit): number for number, unit in enumerate(everything)}
+        return [places[self.unit_folder(unit)] for unit in wanted]
 
     def is_done(self, unit: Unit) -> bool:
         """Tell whether a unit has its result."""

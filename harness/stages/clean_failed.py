@@ -163,8 +163,7 @@ def _delete(run: RunFolder, waste: Waste, lease_s: float, deletion: Deletion) ->
                 _forget_result(run, waste.unit)
             shutil.rmtree(waste.folder)
             if waste.is_current:
-                name = f"{waste.unit.town}_Rep{waste.unit.repetition}_{waste.unit.route}_result.json"
-                (run.root / "results" / waste.unit.scenario / name).unlink(missing_ok=True)
+                run.published_record(waste.unit).unlink(missing_ok=True)
             deletion.deleted.append(waste)
     finally:
         claim.release()

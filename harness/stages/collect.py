@@ -16,6 +16,7 @@ from harness.jobs.publish import publish_text
 from harness.jobs.run_folder import RunFolder
 from harness.jobs.runs import link_dataset, open_dataset
 from harness.stages.campaign import Campaign, CampaignResult
+from harness.stages.dataset import FOLDERS
 from harness.stages.detach import chain
 from harness.stages.launch import EMBEDDED, Launch, LaunchOptions, make_launch
 from harness.stages.launching import make_backend, require_backend, task_overhead
@@ -23,9 +24,6 @@ from harness.stages.plan_collect import CollectionPlan, Selection, plan_collecti
 from harness.stages.roles import Reporter, SilentReporter
 from harness.stages.submissions import Planned, changes
 from harness.suites import NotRunnable
-
-# LEAD's five folders.
-FOLDERS = ("data", "results", "scripts", "stderr", "stdout")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +84,7 @@ def preview_collection(request: CollectRequest) -> CollectPreview:
     launch, plan, run = _prepare(request)
     units = run.manifest_with(plan.units)
     backend = make_backend(run, launch, SilentReporter(), is_preview=True)
-    campaign = Campaign(run, units, _numbers(run, units, plan), launch, backend, SilentReporter())
+    campaign = Campaign(run, units, run.numbers(units, plan.units), launch, backend, SilentReporter())
     planned = campaign.foresee(is_new=False)
     return CollectPreview(
         root=run.root, plan=plan, missing=run.missing(plan.units), planned=planned, changes=changes(run, planned)
@@ -112,7 +110,7 @@ def collect(request: CollectRequest, reporter: Reporter) -> CollectResult:
         _keep_command(run, plan)
         link_dataset(request.outputs, run)
         units = run.units()
-        wanted = _numbers(run, units, plan)
+        wanted = run.numbers(units, plan.units)
         launch = replace(launch, wanted=tuple(wanted))
         launch.save(run)
         run.cancel_wish.unlink(missing_ok=True)
@@ -173,11 +171,6 @@ def _keep_command(run: RunFolder, plan: CollectionPlan) -> None:
     """Add what this command asked for to the history of the dataset: it may be made by several, of several versions."""
     with (run.folder / "commands.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps({"config": plan.config, "facts": plan.facts}) + "\n")
-
-
-def _numbers(run: RunFolder, units: list[Unit], plan: CollectionPlan) -> list[int]:
-    numbers = {run.unit_folder(unit): number for number, unit in enumerate(units)}
-    return [numbers[run.unit_folder(unit)] for unit in plan.units]
 
 
 def _notes(plan: CollectionPlan, done: int) -> list[str]:

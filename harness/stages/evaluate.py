@@ -92,8 +92,7 @@ def preview(request: EvaluateRequest) -> Preview:
     missing = found.missing(plan.units) if found else plan.units
     run = found or foretold_run(request.outputs, plan.config)
     units = run.manifest_with(plan.units)
-    numbers = {run.unit_folder(unit): number for number, unit in enumerate(units)}
-    wanted = [numbers[run.unit_folder(unit)] for unit in plan.units]
+    wanted = run.numbers(units, plan.units)
     backend = make_backend(run, launch, SilentReporter(), is_preview=True)
     planned = Campaign(run, units, wanted, launch, backend, SilentReporter()).foresee(is_new=found is None)
     return Preview(plan=plan, run=found, missing=missing, planned=planned, changes=changes(run, planned))
@@ -154,8 +153,7 @@ def _work_on(
     point_latest(request.outputs, run)
     save_expectation(run, plan)
     units = run.units()
-    numbers = {run.unit_folder(unit): number for number, unit in enumerate(units)}
-    wanted = [numbers[run.unit_folder(unit)] for unit in plan.units]
+    wanted = run.numbers(units, plan.units)
     launch = replace(launch, wanted=tuple(wanted))
     launch.save(run)
     run.cancel_wish.unlink(missing_ok=True)

@@ -315,9 +315,9 @@ def publish_attempt(run: RunFolder, unit: Unit, attempt: AttemptFolder, content:
         folder.parent.mkdir(parents=True, exist_ok=True)
         if attempt.recording.is_dir():
             attempt.recording.rename(folder)
-        results = run.root / "results" / unit.scenario
-        results.mkdir(parents=True, exist_ok=True)
-        publish_json(results / f"{unit.town}_Rep{unit.repetition}_{unit.route}_result.json", content)
+        record = run.published_record(unit)
+        record.parent.mkdir(parents=True, exist_ok=True)
+        publish_json(record, content)
     choose(run.unit_folder(unit), attempt)
 
 
