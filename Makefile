@@ -117,7 +117,7 @@ own-towns: $(READY) ## Build the repository's own towns again
 
 .PHONY: test
 test: $(READY) ## Run the tests that need nothing but this repository
-	@$(PYTEST) -n "$${JOBS:-2}" --dist loadfile
+	@$(PYTEST) -n "$${JOBS:-2}" --dist loadfile --no-loadscope-reorder
 
 .PHONY: soak
 soak: $(READY) ## Run the long proofs

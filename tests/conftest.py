@@ -11,8 +11,10 @@ from hypothesis import settings
 REPOSITORY = Path(__file__).resolve().parents[1]
 DATA_BESIDE_REPOSITORY = REPOSITORY.parent / "shared" / "data"
 
-# make passes the variable on even if it is empty.
-if DATA_BESIDE_REPOSITORY.is_dir() and not os.environ.get("HARNESS_DATA"):
+# make passes the variable on even if it is empty, and tests work in folders of their own.
+if os.environ.get("HARNESS_DATA"):
+    os.environ["HARNESS_DATA"] = str(Path(os.environ["HARNESS_DATA"]).resolve())
+elif DATA_BESIDE_REPOSITORY.is_dir():
     os.environ["HARNESS_DATA"] = str(DATA_BESIDE_REPOSITORY)
 
 settings.register_profile("harness", deadline=None)  # machines are shared; a slow example is no failure
@@ -33,3 +35,13 @@ def harness_data() -> Path:
         found = f"HARNESS_DATA={folder} is no folder" if folder else "HARNESS_DATA is not set"
         pytest.skip(f"{found}; set HARNESS_DATA=<folder with routes/ maps/ results/ golden/>")
     return Path(folder)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first, so that two workers end together (files are handed out in this order)."""
+    items.sort(key=lambda item: -_weight(item.path))
+
+
+def _weight(path: Path) -> int:
+    folders = path.relative_to(REPOSITORY).parts if path.is_relative_to(REPOSITORY) else ()
+    return ("slurm" in folders) + ("integration" in folders)

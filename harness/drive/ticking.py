@@ -1,18 +1,21 @@
 """Tick a world whose client runs a Traffic Manager, without hanging on a race inside the client.
 
 CARLA's Traffic Manager thread and `world.tick()` hand over to each other through two condition variables that are
-signalled without their lock (`TrafficManagerLocal::SynchronousTick` and `Run`, seen with client 0.9.16). If one side
-is preempted between looking at the flag and going to sleep, the signal is lost and both wait for ever. On two busy
-cores that was seen once in some fifty thousand ticks. Two measures:
+signalled without their lock (`TrafficManagerLocal::SynchronousTick` and `Run`, client 0.9.16; carla issue 9172). If
+one side is preempted between looking at the flag and going to sleep, the signal is lost and both wait for ever. When
+`world.tick()` returns, the Traffic Manager's thread still asks the server things; a tick that begins meanwhile can be
+missed, on two busy cores once in some fifty thousand. In a debugger it was always the signal to begin. Two measures:
 
-* Before each tick, wait until the Traffic Manager's thread sleeps; then it cannot miss the signal to begin.
-* The other direction cannot be closed from outside. A watchdog ends the process when a tick does not return, and the
-  unit is driven again from its beginning: results stay reproducible, which waking the threads up by hand would not
-  guarantee.
+* Before each tick, wait until the thread waits on its condition variable; then it cannot miss the signal. That it
+  sleeps is not enough: it also sleeps while the server answers.
+* The signal to end cannot be secured from outside. A watchdog ends the process when a tick does not return, and the
+  unit is driven again from its beginning: results stay reproducible. Two threads that both sleep although the frame is
+  there are known to be lost long before the time is up.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -27,11 +30,17 @@ from harness.errors import EXIT_SIMULATOR
 TICK_LIMIT_S = 35.0
 # Real CARLA compiles shaders and loads the surroundings in its first tick.
 FIRST_TICK_LIMIT_S = 150.0
+# Both sides of the Traffic Manager asleep this long, with the frame delivered. A busy server answers its batch sooner.
+LOST_SIGNAL_S = 8.0
 # How much of the limit the client itself waits for the frame.
 CLIENT_SHARE = 0.8
+# futex(2) on x86_64 and on aarch64.
+_FUTEX = (b"202", b"98")
+_FUTEX_PRIVATE = 0x80
 _TASKS = Path("/proc/self/task")
 _PARK_PAUSE_S = 0.0001
 _PARK_LIMIT_S = 1.0
+_NAMING_LIMIT_S = 1.0
 _WATCH_PAUSE_S = 1.0
 
 
@@ -43,17 +52,24 @@ def threads() -> set[int]:
 def find_worker(before: set[int]) -> int | None:
     """Return the Traffic Manager's worker among the threads that appeared since `before`, None if that is not clear.
 
-    The Traffic Manager also starts threads of its RPC server, which name themselves.
+    The Traffic Manager also starts threads of its RPC server, which name themselves once they run.
     """
-    new = []
-    for thread_id in sorted(threads() - before):
-        try:
-            name = (_TASKS / str(thread_id) / "comm").read_text().strip()
-        except OSError:
-            continue
-        if name != "server":
-            new.append(thread_id)
-    return new[0] if len(new) == 1 else None
+    deadline_s = time.monotonic() + _NAMING_LIMIT_S
+    while True:
+        new = [thread_id for thread_id in sorted(threads() - before) if _name(thread_id) not in ("server", None)]
+        if len(new) == 1:
+            return new[0]
+        if time.monotonic() > deadline_s:
+            return None
+        time.sleep(_PARK_PAUSE_S)
+
+
+def _name(thread_id: int) -> str | None:
+    """Return the name of a thread, None if it has ended."""
+    try:
+        return (_TASKS / str(thread_id) / "comm").read_text().strip()
+    except OSError:
+        return None
 
 
 class Ticker:
@@ -66,23 +82,27 @@ class Ticker:
     def __init__(self, world: Any, on_stuck: Callable[[], None] | None = None) -> None:
         self._world = world
         self._on_stuck = on_stuck or _end_process
-        self._worker_stat: int | None = None
+        self._worker_call: int | None = None
+        self._sides: tuple[int, int] | None = None
+        self._frame: int | None = None
         self._began_s: float | None = None
         self._limit_s = FIRST_TICK_LIMIT_S
         self._is_closed = threading.Event()
         threading.Thread(target=self._watch, name="tick watchdog", daemon=True).start()
 
     def watch_worker(self, thread_id: int | None) -> None:
-        """Name the Traffic Manager's thread, once there is one."""
+        """Name the Traffic Manager's thread, once there is one; to be called by the thread that ticks."""
         if thread_id is not None:
-            self._worker_stat = os.open(_TASKS / str(thread_id) / "stat", os.O_RDONLY)
+            self._sides = threading.get_native_id(), thread_id
+            with contextlib.suppress(FileNotFoundError):  # some sandboxes do not show it; then there is the watchdog
+                self._worker_call = os.open(_TASKS / str(thread_id) / "syscall", os.O_RDONLY)
 
     def tick(self) -> None:
         """Advance the world by one frame."""
-        self._wait_until_worker_sleeps()
+        self._wait_until_worker_waits()
         self._began_s = time.monotonic()
         try:
-            self._world.tick(CLIENT_SHARE * self._limit_s)
+            self._frame = self._world.tick(CLIENT_SHARE * self._limit_s)
         finally:
             self._began_s = None
         self._limit_s = TICK_LIMIT_S
@@ -90,33 +110,59 @@ class Ticker:
     def close(self) -> None:
         """Stop watching."""
         self._is_closed.set()
-        if self._worker_stat is not None:
-            os.close(self._worker_stat)
-            self._worker_stat = None
+        if self._worker_call is not None:
+            os.close(self._worker_call)
+            self._worker_call = None
 
-    def _wait_until_worker_sleeps(self) -> None:
-        if self._worker_stat is None:
+    def _wait_until_worker_waits(self) -> None:
+        if self._worker_call is None:
             return
         deadline_s = time.monotonic() + _PARK_LIMIT_S
         while time.monotonic() < deadline_s:
             try:
-                if _is_sleeping(os.pread(self._worker_stat, 512, 0)):
+                if _is_on_condition(os.pread(self._worker_call, 512, 0)):
                     return
             except ProcessLookupError:  # the thread has ended
                 return
             time.sleep(_PARK_PAUSE_S)
 
     def _watch(self) -> None:
+        seen: tuple[float, str] | None = None
+        seen_s = time.monotonic()
         while not self._is_closed.wait(_WATCH_PAUSE_S):
-            began_s = self._began_s
-            if began_s is not None and time.monotonic() - began_s > self._limit_s:
+            began_s, now_s = self._began_s, time.monotonic()
+            if began_s is None:
+                continue
+            activity = self._activity(began_s)
+            if activity is None or activity != seen:
+                seen, seen_s = activity, now_s
+            if now_s - began_s > self._limit_s or now_s - seen_s > LOST_SIGNAL_S:
                 self._on_stuck()
                 return
 
+    def _activity(self, began_s: float) -> tuple[float, str] | None:
+        """Return what changes whenever a side does anything, None as long as the server has not delivered the frame."""
+        if self._sides is None or self._frame is None or self._world.get_snapshot().frame <= self._frame:
+            return None
+        try:
+            return began_s, "".join(_switches((_TASKS / str(side) / "status").read_text()) for side in self._sides)
+        except OSError:  # the Traffic Manager's thread has ended
+            return None
 
-def _is_sleeping(stat: bytes) -> bool:
-    """Tell from a line of /proc/<pid>/stat; the state follows the name, which may hold any character."""
-    return stat[stat.rindex(b")") + 2 : stat.rindex(b")") + 3] == b"S"
+
+def _is_on_condition(call: bytes) -> bool:
+    """Tell from a line of /proc/<pid>/syscall whether a thread waits on a condition variable.
+
+    That is futex(2) with an operation private to the process and no time limit. Waiting for the server's answer has a
+    time limit and is not private. Of a mutex only old C libraries (before 2.34) cannot be told apart.
+    """
+    number, *arguments = call.split()
+    return number in _FUTEX and int(arguments[1], 16) & _FUTEX_PRIVATE != 0 and int(arguments[3], 16) == 0
+
+
+def _switches(status: str) -> str:
+    """Return the lines of /proc/<pid>/status that change whenever the thread has run."""
+    return "".join(line for line in status.splitlines() if "ctxt_switches" in line)
 
 
 def _end_process() -> None:

@@ -64,7 +64,8 @@ def slurm_calls(slurm: SlurmCluster, tmp_path: Path) -> Intercepted:
     return made
 
 
-@pytest.mark.parametrize("template", ["resubmit.sh", pytest.param("resubmit_escaped.sh", marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize("template", ["resubmit.sh", "resubmit_escaped.sh"])
 def test_template_that_submits_itself_again(run: ClusterRun, slurm_calls: Intercepted, template: str) -> None:
     arguments = ("eval", "--only", "04,07", "--agent", "slow.py:Slow", "--partition", PARTITION)
     arguments += ("--template", str(TEMPLATES / template), "--timeout", str(TIMEOUT_S))

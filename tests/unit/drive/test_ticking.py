@@ -132,18 +132,21 @@ def test_a_sleeping_worker_delays_nothing_whatever_its_name(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    ("stat", "is_sleeping"),
+    ("call", "is_waiting"),
     [
-        (b"12 (worker) S 1 2 3", True),
-        (b"12 (worker) R 1 2 3", False),
-        (b"12 (a b) S 1 2 3", True),
-        (b"12 (a) R (b) S 1 2 3", True),
-        (b"12 (a) S (b) R 1 2 3", False),
-        (b"12 (worker) D 1 2 3", False),
+        # As the kernel shows them: glibc 2.36 on x86_64, 2.31, aarch64; a busy thread; std::future, sleep, poll.
+        (b"202 0x55e31e1f6404 0x189 0x0 0x0 0x0 0xffffffff 0x7ffe87141ed0 0x7fa35caa3f16", True),
+        (b"202 0x55e31e1f6404 0x80 0x0 0x0 0x0 0x0 0x7ffe87141ed0 0x7fa35caa3f16", True),
+        (b"98 0x55e31e1f6404 0x189 0x0 0x0 0x0 0xffffffff 0x7ffe87141ed0 0x7fa35caa3f16", True),
+        (b"running", False),
+        (b"202 0x7f8b94001050 0x109 0x80000000 0x7fd01da36b30 0x0 0xffffffff 0x7fd01da36b08 0x7fd02351f829", False),
+        (b"202 0x7f8b94001050 0x189 0x0 0x7fd01da36b30 0x0 0xffffffff 0x7fd01da36b08 0x7fd02351f829", False),
+        (b"230 0x1 0x80 0x7fa356892a20 0x0 0x0 0x0 0x7fa356892a00 0x7fa35caed545", False),
+        (b"7 0x1 0x80 0x0 0x0 0x0 0x0 0x7fa356892a00 0x7fa35caed545", False),
     ],
 )
-def test_the_state_follows_the_last_parenthesis(stat: bytes, is_sleeping: bool) -> None:
-    assert ticking._is_sleeping(stat) is is_sleeping
+def test_only_a_condition_variable_is_waited_for_in_this_way(call: bytes, is_waiting: bool) -> None:
+    assert ticking._is_on_condition(call) is is_waiting
 
 
 def test_a_worker_that_has_ended_delays_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,7 +181,17 @@ def test_the_worker_is_the_new_thread_that_is_no_server() -> None:
         assert find_worker(before) == wanted.thread_id
 
 
-def test_no_worker_if_none_or_several_are_new() -> None:
+def test_a_server_that_takes_its_name_late_is_waited_for() -> None:
+    before = threads()
+    with worker() as late, worker() as wanted:
+        threading.Timer(0.1, (TASKS / str(late.thread_id) / "comm").write_text, ["server"]).start()
+        assert find_worker(before | {t.native_id for t in threading.enumerate() if isinstance(t, threading.Timer)}) == (
+            wanted.thread_id
+        )
+
+
+def test_no_worker_if_none_or_several_are_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ticking, "_NAMING_LIMIT_S", 0.05)
     before = threads()
     assert find_worker(before) is None
     with worker("server"):
@@ -248,6 +261,44 @@ def test_ticks_that_return_or_fail_are_not_stuck(monkeypatch: pytest.MonkeyPatch
     failing.close()
 
 
+@pytest.mark.parametrize(("snapshot", "is_busy", "is_lost"), [(8, False, True), (7, False, False), (8, True, False)])
+def test_two_sides_that_sleep_although_the_frame_is_there_are_lost(
+    monkeypatch: pytest.MonkeyPatch, snapshot: int, is_busy: bool, is_lost: bool
+) -> None:
+    monkeypatch.setattr(ticking, "_WATCH_PAUSE_S", 0.02)
+    monkeypatch.setattr(ticking, "LOST_SIGNAL_S", 0.3)
+    may_return, is_over, noticed = threading.Event(), threading.Event(), threading.Event()
+    returned = iter([7])
+
+    def tick(limit_s: float) -> int:
+        for frame in returned:
+            return frame
+        may_return.wait()
+        return 8
+
+    def poll() -> None:
+        while not is_over.wait(0.01 if is_busy else LONG_S):
+            pass
+
+    side = threading.Thread(target=poll, daemon=True)
+    side.start()
+    world = SimpleNamespace(tick=tick, get_snapshot=lambda: SimpleNamespace(frame=snapshot))
+    ticker = Ticker(world, noticed.set)
+
+    def drive() -> None:
+        ticker.watch_worker(side.native_id)
+        ticker.tick()
+        ticker.tick()
+
+    driving = threading.Thread(target=drive, daemon=True)
+    driving.start()
+    assert noticed.wait(LONG_S if is_lost else 1.0) is is_lost
+    for event in (may_return, is_over):
+        event.set()
+    driving.join()
+    ticker.close()
+
+
 def test_the_first_tick_may_take_longer_than_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ticking, "TICK_LIMIT_S", 10.0)
     monkeypatch.setattr(ticking, "FIRST_TICK_LIMIT_S", 100.0)
@@ -291,9 +342,9 @@ def test_close_releases_the_descriptor_and_ends_the_watch() -> None:
     (watch,) = set(threading.enumerate()) - before
     with worker() as watched:
         ticker.watch_worker(watched.thread_id)
-        assert any(f"/task/{watched.thread_id}/stat" in name for name in open_files())
+        assert any(f"/task/{watched.thread_id}/syscall" in name for name in open_files())
         ticker.close()
-        assert not any(f"/task/{watched.thread_id}/stat" in name for name in open_files())
+        assert not any(f"/task/{watched.thread_id}/syscall" in name for name in open_files())
     watch.join(LONG_S)
     assert not watch.is_alive()
     ticker.close()

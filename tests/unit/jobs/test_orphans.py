@@ -124,7 +124,7 @@ def test_a_mark_in_a_value_or_in_the_arguments_is_no_mark(tmp_path: Path, drawn:
     command = [sys.executable, "-S", "-c", "import time; time.sleep(60)", f"{MARK}={mark_of(attempt)}"]
     with subprocess.Popen(command, env=environment) as process:
         # The environment of a program is there once it has been loaded.
-        wait_for(lambda: MARK in psutil.Process(process.pid).cmdline()[-1])
+        wait_for(lambda: MARK in "".join(psutil.Process(process.pid).cmdline()[-1:]))
         assert end_marked(mark_of(attempt)) == 0
         assert process.poll() is None
         process.kill()
