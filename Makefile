@@ -31,6 +31,8 @@ SHELL := bash
 #: OUTPUT        OUTPUT=json prints one JSON document instead of text
 #: VERBOSE       VERBOSE=1 says more about what is going on
 #: HARNESS_DATA  folder with the official routes and towns (routes/, maps/)
+#: HARNESS_CACHE  folder for what make towns and make routes fetch (default ~/.cache/carla-harness); looked in second
+#: FROM          make routes BENCH=... and make towns: folder, file or git address to take them from instead
 #: TOWN          town of make simulator and make routes
 #: PORT          first port of make simulator (default 2000)
 #: MAPS          folder with more towns for make simulator (.xodr, .xodr.gz)
@@ -39,7 +41,7 @@ SHELL := bash
 #: COMPARE       COMPARE=1 compares make bench with the stored run before it
 #: CONFIRM       CONFIRM=1 answers the question of make clean and make clean-failed with yes
 #: PYTHON        Python 3.11 or 3.12 to make .venv with; default: the first of python3.12, python3.11, python3 that fits
-VALUES := BENCH ONLY SEEDS AGENT CONFIG JOBS RUN SIM OUTPUT HARNESS_DATA TOWN PORT MAPS COUNT SEED PYTHON \
+VALUES := BENCH ONLY SEEDS AGENT CONFIG JOBS RUN SIM OUTPUT HARNESS_DATA HARNESS_CACHE FROM TOWN PORT MAPS COUNT SEED PYTHON \
   DATASET ROOT ROUTES REPETITIONS ONLY_TYPES WITHOUT_TYPES MAX_PER_TYPE \
   BACKEND PARTITION GPU CPU TIMEOUT TEMPLATE ACCOUNT QOS MEM CONSTRAINT
 SWITCHES := NEW PRINT_ONLY VERBOSE SHORT COMPARE CONFIRM DETACH ALL WATCH
@@ -52,7 +54,9 @@ export $(VALUES) $(SWITCHES)
 HARNESS := .venv/bin/harness
 PYTEST := .venv/bin/pytest
 READY := .venv/.ready
-SHELL_FILES := .ci/run slurm_templates/*.sbatch
+CARLA_ROOT_DIR := harness/sim/carla_root
+SHELL_FILES := .ci/run slurm_templates/*.sbatch $(CARLA_ROOT_DIR)/CarlaUE4.sh \
+  $(CARLA_ROOT_DIR)/CarlaUE4/Binaries/Linux/CarlaUE4-Linux-Shipping
 
 # The same options for everything that is handed to a scheduler.
 LAUNCH := $${BACKEND:+--backend="$$BACKEND"} $${PARTITION:+--partition="$$PARTITION"} $${GPU:+--gpu="$$GPU"} \
@@ -106,8 +110,15 @@ list: $(READY) ## Show suites, towns, agents and runs
 ##@ Make routes and towns
 
 .PHONY: routes
-routes: $(READY) ## Sample COUNT routes in TOWN and print their XML
-	@exec $(HARNESS) routes sample $${TOWN:+--town="$$TOWN"} $${COUNT:+--count="$$COUNT"} $${SEED:+--seed="$$SEED"}
+routes: $(READY) ## Fetch the routes of BENCH; without BENCH sample COUNT routes in TOWN and print their XML
+	@if [ -n "$${BENCH:-}" ]; then \
+	  exec $(HARNESS) routes fetch --bench="$$BENCH" $${FROM:+--from="$$FROM"} $${PRINT_ONLY:+--print-only}; \
+	fi; \
+	exec $(HARNESS) routes sample $${TOWN:+--town="$$TOWN"} $${COUNT:+--count="$$COUNT"} $${SEED:+--seed="$$SEED"}
+
+.PHONY: towns
+towns: $(READY) ## Fetch the twelve towns of CARLA, 23 MB
+	@exec $(HARNESS) towns fetch $${FROM:+--from="$$FROM"} $${PRINT_ONLY:+--print-only}
 
 .PHONY: own-towns
 own-towns: $(READY) ## Build the repository's own towns again
@@ -122,6 +133,23 @@ test: $(READY) ## Run the tests that need nothing but this repository
 .PHONY: soak
 soak: $(READY) ## Run the long proofs
 	@$${SHORT:+env HARNESS_SOAK_SHORT=1} $(PYTEST) -m soak --timeout 3600
+
+.PHONY: conformance
+conformance: $(READY) ## Write docs/conformance.md from the calls that the contract tests make
+	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	HARNESS_RECORD_CALLS="$$folder" $(PYTEST) tests/contract; \
+	.venv/bin/python -m tests.contract.conformance "$$folder" > docs/conformance.md
+
+.PHONY: foreign
+foreign: $(READY) ## Install programs that others wrote for CARLA; make soak runs them against the simulator
+	@for name in scenic birdview; do \
+	  home=.foreign/$$name; wanted=tests/foreign/$$name.txt; \
+	  if cmp -s "$$wanted" "$$home/.installed"; then continue; fi; \
+	  echo "installing $$wanted into $$home"; rm -rf "$$home"; .venv/bin/python -m venv "$$home"; \
+	  grep -v '^#' "$$wanted" | "$$home/bin/pip" install -q -r /dev/stdin; \
+	  sed -n 's/^# apart from its dependencies: //p' "$$wanted" | xargs -r "$$home/bin/pip" install -q --no-deps; \
+	  cp "$$wanted" "$$home/.installed"; \
+	done
 
 .PHONY: check
 check: $(READY) ## Check style, types, import layers, shell scripts and golden files

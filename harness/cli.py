@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from harness import __version__
+from harness.commands.carla_root import carla_root_command, carla_ue4_command
 from harness.commands.collect import collect_command
 from harness.commands.dataset import clean_failed_command, dataset_group
 from harness.commands.doctor import doctor_command
@@ -104,6 +105,8 @@ for _command in (
     reconcile_command,
     list_command,
     simulator_command,
+    carla_root_command,
+    carla_ue4_command,
     routes_group,
     towns_group,
     work_command,

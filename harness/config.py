@@ -43,9 +43,36 @@ def data_folder() -> Path | None:
     return folder.resolve()
 
 
+def cache_folder() -> Path:
+    """Return the user's folder for what can be fetched or computed again; it need not exist.
+
+    HARNESS_CACHE names it; else it is ``carla-harness`` in XDG_CACHE_HOME or ``~/.cache``. In it lie ``maps`` (fetched
+    towns), ``routes`` (fetched suites) and ``derived`` (what the simulator computes from towns).
+
+    Raises:
+        ConfigError: HARNESS_CACHE names the home of nobody, or nobody knows where home is.
+    """
+    own, users = os.environ.get("HARNESS_CACHE", ""), os.environ.get("XDG_CACHE_HOME", "")
+    try:
+        if own:
+            return Path(own).expanduser().absolute()
+        # A relative path is invalid there and to be ignored, says the XDG base directory specification.
+        base = Path(users) if Path(users).is_absolute() else Path.home() / ".cache"
+    except RuntimeError as error:
+        raise ConfigError(
+            f"HARNESS_CACHE is {own!r}: {error}; expected a folder for downloads", hint="make towns HARNESS_CACHE=path"
+        ) from error
+    return base / "carla-harness"
+
+
 def is_verbose() -> bool:
     """Tell whether HARNESS_VERBOSE asks for tracebacks."""
     return os.environ.get("HARNESS_VERBOSE", "") not in ("", "0")
+
+
+def carla_root_host() -> str:
+    """Return the address that a simulator started as CarlaUE4.sh listens on: HARNESS_CARLA_HOST, else loopback."""
+    return os.environ.get("HARNESS_CARLA_HOST", "").strip() or "127.0.0.1"
 
 
 def ensure_home() -> None:
@@ -59,9 +86,9 @@ def ensure_home() -> None:
 
 
 def town_folders(maps: tuple[Path, ...] = ()) -> list[Path]:
-    """Return the folders in which towns are looked for: the given ones, our own, those of HARNESS_DATA."""
+    """Return where towns are looked for, in order: the given folders, our own, HARNESS_DATA, what was fetched."""
     data = data_folder()
-    return [*maps, OWN_TOWNS_DIR, *([data / "maps"] if data else [])]
+    return [*maps, OWN_TOWNS_DIR, *([data / "maps"] if data else []), cache_folder() / "maps"]
 
 
 def core_count() -> int:

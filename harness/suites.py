@@ -9,25 +9,18 @@ from __future__ import annotations
 import logging
 import os
 import re
-import tomllib
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from harness.datatypes.route import Route
 from harness.errors import RouteError
 from harness.routes import read_routes
+from harness.suite_manifest import Published, SeedRule, Source, SuiteFacts, abbreviated, read_manifest
 
 _LOG = logging.getLogger(__name__)
-_LISTED_AT_MOST = 20
 _TOWN_SUFFIXES = (".xodr", ".xodr.gz")
-
-Source = Literal["repository", "data"]
-SeedRule = Literal["route", "pair"]
 
 
 @dataclass(frozen=True)
@@ -46,19 +39,6 @@ class NotRunnable:
     reason: str
 
 
-class SuiteFacts(BaseModel):
-    """What the publisher says about the suite; for people, not for rules."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    origin: str
-    licence: str
-    towns: list[str] = []
-    scenario_types: int = 0
-    scenarios: int = 0
-    notes: str = ""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Suite:
     """A set of routes and the rules under which it is scored.
@@ -67,11 +47,13 @@ class Suite:
         name: the file stem of the manifest.
         rule_version: scoring rules; whether they exist is the evaluator's question.
         set_version: which edition of the routes; two sets of one name and size exist in the wild.
-        source: what ``folder`` is relative to: the repository, or the folder that HARNESS_DATA names.
+        source: what ``folder`` is relative to: the repository, or else HARNESS_DATA and the cache, in this order.
         seeds: seeds to drive when the user names none.
         traffic_seed: see `traffic_seed`.
         routes: expected routes in manifest order; fewer than ``size`` after `select`.
         size: number of routes of the whole suite.
+        published: where the routes of an official suite can be fetched.
+        sums: file stem -> what `harness.stages.fetch_routes.route_sum` returns for the published route.
     """
 
     name: str
@@ -85,50 +67,8 @@ class Suite:
     routes: tuple[SuiteRoute, ...]
     size: int
     facts: SuiteFacts
-
-
-_Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
-_Seed = Annotated[int, Field(ge=0, lt=100_000, strict=True)]
-
-
-class _Folder(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    source: Source
-    folder: str
-
-    @model_validator(mode="after")
-    def _stays_inside(self) -> _Folder:
-        path = Path(self.folder)
-        if path.is_absolute() or ".." in path.parts or path == Path():
-            raise ValueError(f"folder is {self.folder!r}, expected a relative path without '..'")
-        return self
-
-
-class _Manifest(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    name: _Name
-    title: str
-    rule_version: _Name
-    set_version: str
-    seeds: Annotated[list[_Seed], Field(min_length=1)]
-    traffic_seed: SeedRule
-    routes: _Folder
-    facts: SuiteFacts
-    expected: Annotated[dict[_Name, _Name], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _names_are_distinct(self) -> _Manifest:
-        ids = list(self.expected.values())
-        twice = sorted({name for name in ids if ids.count(name) > 1})
-        if twice:
-            raise ValueError(f"expected holds id {_abbreviated(twice)} more than once, expected distinct ids")
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds is {self.seeds}, expected distinct seeds")
-        if self.traffic_seed == "pair" and not all(name.isdecimal() for name in ids):
-            raise ValueError("traffic_seed is 'pair' but some ids are no numbers, expected numbers")
-        return self
+    published: Published | None = None
+    sums: Mapping[str, str] = field(default_factory=dict)
 
 
 def list_suites(suites_dir: Path) -> list[str]:
@@ -145,10 +85,10 @@ def load_suite(name: str, suites_dir: Path) -> Suite:
     known = list_suites(suites_dir)
     if name not in known:
         raise RouteError(
-            f"suite {name!r} not in {suites_dir} (has {_abbreviated(known)})", hint="make list shows every suite"
+            f"suite {name!r} not in {suites_dir} (has {abbreviated(known)})", hint="make list shows every suite"
         )
     file = suites_dir / f"{name}.toml"
-    manifest = _read_manifest(file)
+    manifest = read_manifest(file)
     if manifest.name != name:
         raise RouteError(f"suite file {file} field name: found {manifest.name!r}, expected {name!r}")
     return Suite(
@@ -163,6 +103,8 @@ def load_suite(name: str, suites_dir: Path) -> Suite:
         routes=tuple(SuiteRoute(stem, route_id) for stem, route_id in manifest.expected.items()),
         size=len(manifest.expected),
         facts=manifest.facts,
+        published=manifest.published,
+        sums=manifest.sha256,
     )
 
 
@@ -181,19 +123,24 @@ def select(suite: Suite, only: Sequence[str]) -> Suite:
     return replace(suite, routes=tuple(route for route in suite.routes if route in chosen))
 
 
-def resolve_routes(suite: Suite, *, repository: Path, data: Path | None) -> tuple[list[Route], list[NotRunnable]]:
+def resolve_routes(
+    suite: Suite, *, repository: Path, data: Path | None, cache: Path | None = None
+) -> tuple[list[Route], list[NotRunnable]]:
     """Read the routes of a suite; what cannot be read comes back by name with its reason.
 
     Args:
         repository: root of this repository.
         data: the folder that HARNESS_DATA names, if any.
+        cache: where fetched suites are, if anywhere; it comes second, and a suite is taken from one place only.
     """
     routes: list[Route] = []
     problems: list[NotRunnable] = []
-    base = repository if suite.source == "repository" else data
+    places = [place for place in (data, cache) if place is not None and _is_folder(place / suite.folder)]
+    base = repository if suite.source == "repository" else next(iter(places), data)
     for named in suite.routes:
         if base is None:
-            reason = f"HARNESS_DATA is not set, expected the folder that holds {suite.folder}"
+            fetch = f"; make routes BENCH={suite.name} fetches it" if suite.published else ""
+            reason = f"HARNESS_DATA is not set, expected the folder that holds {suite.folder}{fetch}"
             problems.append(NotRunnable(named.stem, reason))
             continue
         try:
@@ -235,6 +182,13 @@ def _is_file(file: Path) -> bool:
         return False
 
 
+def _is_folder(folder: Path) -> bool:
+    try:
+        return folder.is_dir()
+    except OSError:
+        return False
+
+
 def _with_rights(folder: Path) -> str:
     is_closed = os.access(folder, os.F_OK) and not os.access(folder, os.R_OK | os.X_OK)
     return f"{folder} (no right to read it)" if is_closed else str(folder)
@@ -269,27 +223,6 @@ def traffic_seed(suite: Suite, route: Route, seed: int) -> int:
     return zlib.crc32(f"{suite.name}/{route.route_id}/{seed}".encode()) & 0x7FFFFFFF
 
 
-def _read_manifest(file: Path) -> _Manifest:
-    try:
-        return _Manifest.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise RouteError(f"cannot read suite file {file}: {error.strerror or error}") from error
-    except ValidationError as error:
-        raise RouteError(f"suite file {file} {_first_defect(error)}") from error
-    except ValueError as error:  # not UTF-8, or not TOML; names the line
-        raise RouteError(f"suite file {file} is not TOML: {error}") from error
-
-
-def _first_defect(error: ValidationError) -> str:
-    defects: list[Any] = list(error.errors())
-    first = defects[0]
-    place = ".".join(str(part) for part in first["loc"] if part != "[key]")
-    text = str(first["msg"]).removeprefix("Value error, ")
-    found = f"found {str(first['input'])[:60]!r}, " if first["type"] not in ("missing", "value_error") else ""
-    more = f" (and {len(defects) - 1} more)" if len(defects) > 1 else ""
-    return f"field {place}: {found}{text[0].lower()}{text[1:]}{more}".replace("field : ", "")
-
-
 def _named(suite: Suite, name: str) -> SuiteRoute:
     matches = [route for route in suite.routes if name in (route.stem, route.route_id)]
     if not matches and name.isdecimal():
@@ -299,11 +232,11 @@ def _named(suite: Suite, name: str) -> SuiteRoute:
     if len(matches) == 1:
         return matches[0]
     if matches:
-        both = _abbreviated([f"{route.stem} (id {route.route_id})" for route in matches])
+        both = abbreviated([f"{route.stem} (id {route.route_id})" for route in matches])
         raise RouteError(
             f"route {name!r} in suite {suite.name!r} is ambiguous: {both}", hint="use a name that only one has"
         )
-    stems = _abbreviated([route.stem for route in suite.routes])
+    stems = abbreviated([route.stem for route in suite.routes])
     raise RouteError(
         f"route {name!r} not in suite {suite.name!r} (has {stems})", hint="name routes by file stem or XML id"
     )
@@ -323,8 +256,3 @@ def _read_one(named: SuiteRoute, folder: Path) -> Route:
     if routes[0].route_id != named.route_id:
         raise RouteError(f"route file {file} holds route id {routes[0].route_id!r}, expected {named.route_id!r}")
     return routes[0]
-
-
-def _abbreviated(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_LISTED_AT_MOST])
-    return f"{shown}, ..." if len(names) > _LISTED_AT_MOST else shown or "none"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,12 @@ if os.environ.get("HARNESS_DATA"):
     os.environ["HARNESS_DATA"] = str(Path(os.environ["HARNESS_DATA"]).resolve())
 elif DATA_BESIDE_REPOSITORY.is_dir():
     os.environ["HARNESS_DATA"] = str(DATA_BESIDE_REPOSITORY)
+
+# What tests derive and fetch goes to a folder of this session, which its workers share.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ.pop("XDG_CACHE_HOME", None)
+    os.environ["HARNESS_CACHE"] = tempfile.mkdtemp(prefix="carla-harness-tests-")
+    atexit.register(shutil.rmtree, os.environ["HARNESS_CACHE"], ignore_errors=True)
 
 settings.register_profile("harness", deadline=None)  # machines are shared; a slow example is no failure
 settings.load_profile("harness")

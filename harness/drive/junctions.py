@@ -50,7 +50,7 @@ def _lanes_of_junctions(lanes: dict[LaneKey, Lane]) -> dict[int, set[LaneKey]]:
     junctions: dict[int, set[LaneKey]] = {}
     for key, lane in lanes.items():
         if lane.is_junction:
-            junctions.setdefault(int(lane.waypoints[0].junction_id), set()).add(key)
+            junctions.setdefault(int(lane.entry.junction_id), set()).add(key)
     return junctions
 
 

@@ -1,8 +1,12 @@
-"""The driving lanes of a town and how they connect, read from a carla.Map."""
+"""The driving lanes of a town and how they connect, read from a carla.Map.
+
+How lanes follow each other is read at once; what lies along a lane only when somebody asks for that lane: the largest
+towns have 3,000 km of them, and a route needs a few.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -21,18 +25,34 @@ class Lane:
     """One driving lane of one road section.
 
     Attributes:
-        waypoints: carla.Waypoint about one resolution apart, from the lane's start to its end.
+        entry: its first carla.Waypoint.
         exit_waypoint: start of a lane that follows, or this lane's end where none follows.
         successors: lanes that continue this one.
-        changes: neighbour lane -> the lane change that leads there.
+        town: all lanes of the town, this one included.
+        resolution_m: distance between its waypoints.
     """
 
     key: LaneKey
-    waypoints: list[Any]
+    entry: Any
     exit_waypoint: Any
     is_junction: bool
     successors: list[LaneKey] = field(default_factory=list)
-    changes: dict[LaneKey, RoadOption] = field(default_factory=dict)
+    town: Mapping[LaneKey, Lane] = field(default_factory=dict, repr=False)
+    resolution_m: float = 1.0
+
+    @cached_property
+    def waypoints(self) -> list[Any]:
+        """carla.Waypoint about one resolution apart, from the lane's start to its end."""
+        waypoints = sample_lane(self.entry, self.resolution_m)
+        gap_m = waypoints[-1].transform.location.distance(self.exit_waypoint.transform.location)
+        if len(waypoints) > 1 and gap_m < 0.5 * self.resolution_m:
+            waypoints.pop()
+        return waypoints
+
+    @cached_property
+    def changes(self) -> dict[LaneKey, RoadOption]:
+        """Neighbour lane -> the lane change that leads there."""
+        return dict(_lane_changes(self, self.town))
 
     @cached_property
     def xyz(self) -> npt.NDArray[np.float64]:
@@ -57,17 +77,22 @@ def build_lanes(carla_map: Any, resolution_m: float) -> dict[LaneKey, Lane]:
     Lanes that no other lane names as its entry, where a road leads out of the town, are included.
     """
     lanes: dict[LaneKey, Lane] = {}
+    beginnings: dict[LaneKey, Any] = {}
+
+    def add(entry: Any, leaving: Any) -> Lane:
+        lane = Lane(lane_key(entry), entry, leaving, bool(entry.is_junction), town=lanes, resolution_m=resolution_m)
+        lanes[lane.key] = lane
+        return lane
+
     for entry, leaving in carla_map.get_topology():
-        lane = lanes.get(lane_key(entry)) or _add_lane(lanes, entry, leaving, resolution_m)
+        lane = lanes.get(lane_key(entry)) or add(entry, leaving)
         following = lane_key(leaving)
         if following != lane.key and following not in lane.successors:
             lane.successors.append(following)
-    for lane in list(lanes.values()):
-        for key in lane.successors:
-            if key not in lanes:
-                _add_lane(lanes, lane.exit_waypoint, lane.exit_waypoint, resolution_m)
-    for lane in lanes.values():
-        lane.changes = dict(_lane_changes(lane, lanes))
+            beginnings.setdefault(following, leaving)
+    for key, entry in beginnings.items():
+        if key not in lanes:
+            add(entry, entry)
     return lanes
 
 
@@ -90,17 +115,7 @@ def sample_lane(entry: Any, resolution_m: float) -> list[Any]:
         waypoints.append(ahead[0])
 
 
-def _add_lane(lanes: dict[LaneKey, Lane], entry: Any, leaving: Any, resolution_m: float) -> Lane:
-    waypoints = sample_lane(entry, resolution_m)
-    gap_m = waypoints[-1].transform.location.distance(leaving.transform.location)
-    if len(waypoints) > 1 and gap_m < 0.5 * resolution_m:
-        waypoints.pop()
-    lane = Lane(lane_key(entry), waypoints, leaving, bool(entry.is_junction))
-    lanes[lane.key] = lane
-    return lane
-
-
-def _lane_changes(lane: Lane, lanes: dict[LaneKey, Lane]) -> Iterator[tuple[LaneKey, RoadOption]]:
+def _lane_changes(lane: Lane, lanes: Mapping[LaneKey, Lane]) -> Iterator[tuple[LaneKey, RoadOption]]:
     """Yield the neighbour lanes that the markings let a driver change to somewhere along the lane."""
     if lane.is_junction:
         return

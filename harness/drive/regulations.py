@@ -8,7 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from harness.drive.dense_route import DenseRoute
 from harness.drive.privileged_route import POINTS_PER_M, PrivilegedRoute
+
+# A drive ends 30 m off its route, and nothing looks further than 250 m around the ego.
+AROUND_ROUTE_M = 300.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +64,29 @@ class StopSign:
         return (
             abs(x_m - self.centre_x_m) < factor * self.half_x_m and abs(y_m - self.centre_y_m) < factor * self.half_y_m
         )
+
+
+def around_route(actors: list[Any], route: DenseRoute) -> list[Any]:
+    """Return the lights and signs that stand, or whose areas lie, within `AROUND_ROUTE_M` of a route.
+
+    The largest towns have thousands, and every one that is kept is asked for its state at every tick.
+    """
+    places = np.array([_places(actor) for actor in actors], np.float64).reshape(-1, 2, 1, 2)
+    along = np.concatenate([route.xyz[::20, :2], route.xyz[-1:, :2]])
+    reach_m = AROUND_ROUTE_M + 20.0  # from point to point of the route
+    return [
+        actor
+        for actor, place in zip(actors, places, strict=True)
+        if np.hypot(*np.moveaxis(place - along, -1, 0)).min() < reach_m
+    ]
+
+
+def _places(actor: Any) -> tuple[tuple[float, float], tuple[float, float]]:
+    import carla
+
+    pose, area = actor.get_transform(), actor.trigger_volume.location
+    centre = pose.transform(carla.Location(area.x, area.y, area.z))  # a copy: transforming a location changes it
+    return (pose.location.x, pose.location.y), (centre.x, centre.y)
 
 
 def read_lights(actors: list[Any]) -> list[Light]:

@@ -205,7 +205,7 @@ def _a_star(firsts: Frontier, goal: Lane, lanes: dict[LaneKey, Lane]) -> list[La
     Args:
         firsts: lanes to begin with -> (cost to get there, the lane before or None).
     """
-    goal_at = goal.waypoints[0].transform.location
+    goal_at = goal.entry.transform.location
     reached = dict(firsts)
     frontier = [(cost, number, cost, key) for number, (key, (cost, _)) in enumerate(firsts.items())]
     pushed = len(frontier)
@@ -220,7 +220,7 @@ def _a_star(firsts: Frontier, goal: Lane, lanes: dict[LaneKey, Lane]) -> list[La
             if following in reached and reached[following][0] <= total:
                 continue
             reached[following] = (total, key)
-            estimate = total + lanes[following].waypoints[0].transform.location.distance(goal_at)
+            estimate = total + lanes[following].entry.transform.location.distance(goal_at)
             heapq.heappush(frontier, (estimate, pushed, total, following))
             pushed += 1
     return None
@@ -254,7 +254,7 @@ def _ahead_m(lane: Lane, start: Any, goal: Any) -> float:
 
 
 def _chord_rad(lane: Lane) -> float:
-    start, end = lane.waypoints[0].transform.location, lane.exit_waypoint.transform.location
+    start, end = lane.entry.transform.location, lane.exit_waypoint.transform.location
     return math.atan2(end.y - start.y, end.x - start.x)
 
 

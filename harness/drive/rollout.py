@@ -27,7 +27,7 @@ from harness.drive.criteria.red_light import RedLight
 from harness.drive.criteria.stop_sign import StopSignTest
 from harness.drive.dense_route import interpolate
 from harness.drive.recording import Recorder
-from harness.drive.regulations import Light, StopSign, read_lights, read_stop_signs
+from harness.drive.regulations import Light, StopSign, around_route, read_lights, read_stop_signs
 from harness.drive.road_graph import RoadGraph
 from harness.drive.scene import HERO_ROLE, Scene, SceneReader
 from harness.drive.ticking import Ticker
@@ -213,13 +213,14 @@ class _Drive:
         self._watch_contacts()
         self._ticker.tick()
         actors = list(self._world.get_actors())
-        lights = [actor for actor in actors if actor.type_id == "traffic.traffic_light"]
+        signals = around_route([actor for actor in actors if actor.type_id.startswith("traffic.")], self._route)
+        lights = [actor for actor in signals if actor.type_id == "traffic.traffic_light"]
         self._lights: list[Light] = read_lights(lights)
-        self._signs: list[StopSign] = read_stop_signs([a for a in actors if a.type_id.startswith("traffic.")])
+        self._signs: list[StopSign] = read_stop_signs(signals)
         solid = [
             actor
             for actor in actors
-            if actor.type_id.startswith(("vehicle.", "walker.", "static.")) and actor.id != self._hero.id
+            if actor.type_id.startswith(("vehicle.", "walker.", "static.prop.")) and actor.id != self._hero.id
         ]
         self._reader = SceneReader(self._hero, solid, lights)
         first = self._read()
@@ -370,9 +371,13 @@ class _Drive:
         """Take away what this drive has spawned."""
         import carla
 
-        self._ticker.close()
         if self._contact_sensor is not None:
             self._contact_sensor.stop()
             self._contact_sensor.destroy()
         batch = [carla.command.DestroyActor(actor.id) for actor in reversed(self._spawned)]
         self._client.apply_batch_sync(batch, False)
+        # In this tick the Traffic Manager forgets its vehicles. Whoever sets the world free next makes it work once
+        # more (`apply_settings` does, in client 0.9.16) while new states arrive: of vehicles that vanish meanwhile it
+        # would read numbers that nobody has written, and abort.
+        self._ticker.tick()
+        self._ticker.close()

@@ -1,7 +1,7 @@
 """Lays out routes on a town: where to start, which way to turn, where to stop.
 
 Candidates are random drives along the lane graph; a greedy choice then covers what the town offers: every kind of
-junction and turn, and a lane change.
+junction and turn, lane changes, lanes that begin and merge, roundabouts, steep hills, ways onto and off a motorway.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,9 @@ GOAL_FROM_JUNCTION_M = 10
 PIN_AFTER_JUNCTION_M = 5
 LANE_CHANGE_SHARE = 0.25
 LANE_CHANGE_ROOM_M = 30
+STEEP_DEG, SLOPE_EVERY_M = 4.0, 10
+SHORT_LANE_M = 30
+"""Lanes this short lie between the junctions of a roundabout."""
 CANDIDATES_PER_ROUTE = 60
 LEAST_CANDIDATES = 600
 
@@ -83,14 +86,15 @@ def sample_routes(
         carla_map: carla.Map of the town; needs no server.
         town: name that the routes carry.
         length_range_m: shortest and longest route.
-        avoid: routes whose starts and goals the new ones keep 15 m away from.
+        avoid: routes whose starts and goals the new ones keep 15 m away from; those in other towns do not matter.
 
     Raises:
         RouteError: the town has no room for that many routes.
     """
     graph = RoadGraph(carla_map)
     rng = random.Random(seed)
-    taken = [point for route in avoid for point in (route.keypoints[0], route.keypoints[-1])]
+    here = [route for route in avoid if route.town == town]
+    taken = [point for route in here for point in (route.keypoints[0], route.keypoints[-1])]
     pool = _candidates(graph, rng, max(LEAST_CANDIDATES, CANDIDATES_PER_ROUTE * count), length_range_m)
     pool = [one for one in pool if _is_clear(one.start, taken) and _is_clear(one.goal, taken)]
     chosen: list[_Candidate] = []
@@ -132,7 +136,8 @@ def _candidates(
             continue
         steps, goal_index = _drive(graph, rng, lane, start_index, wanted_m)
         if goal_index is not None:
-            found.append(_Candidate(tuple(steps), start_index, goal_index, _features(steps, graph, kinds)))
+            features = _features(steps, graph, kinds) | _slopes(steps, start_index, goal_index)
+            found.append(_Candidate(tuple(steps), start_index, goal_index, features))
     return found
 
 
@@ -145,7 +150,8 @@ def _drive(
     driven_m = -start_index * graph.resolution_m
     while True:
         for index in range(max(0, math.ceil((wanted_m - driven_m) / graph.resolution_m)), len(lane.waypoints)):
-            if _is_away_from_junctions(graph, lane, index, GOAL_FROM_JUNCTION_M, GOAL_FROM_JUNCTION_M):
+            is_away = _is_away_from_junctions(graph, lane, index, GOAL_FROM_JUNCTION_M, GOAL_FROM_JUNCTION_M)
+            if is_away and len(lane.waypoints) >= SHORT_LANE_M:
                 return steps, index
         options = [(key, RoadOption.LANEFOLLOW) for key in lane.successors]
         room_m = len(lane.waypoints) - (start_index if len(steps) == 1 else 0)
@@ -164,16 +170,46 @@ def _drive(
 
 def _features(steps: list[Step], graph: RoadGraph, kinds: dict[int, JunctionKind]) -> frozenset[Feature]:
     features: set[Feature] = {"lane change"} if any(step.entered_by in LANE_CHANGES for step in steps) else set()
-    for step, turn in zip(steps, turn_options(steps, graph.lanes), strict=True):
-        if step.lane.is_junction:
-            features.add((kinds[int(step.lane.waypoints[0].junction_id)], turn))
+    turns = turn_options(steps, graph.lanes)
+    previous: JunctionKind | None = None
+    for index, (step, turn) in enumerate(zip(steps, turns, strict=True)):
+        if not step.lane.is_junction:
+            if len(step.lane.waypoints) < SHORT_LANE_M:
+                features.add("roundabout")
+            continue
+        kind = kinds[int(step.lane.waypoints[0].junction_id)]
+        features.add((kind, turn))
+        if previous is not None and (kind is JunctionKind.NONE) != (previous is JunctionKind.NONE):
+            features.add("motorway joined" if kind is JunctionKind.NONE else "motorway left")
+        previous = kind
+        if kind is JunctionKind.NONE and index > 0:
+            features.update(_lane_features(steps[index - 1].lane, step.lane, graph))
     return frozenset(features)
+
+
+def _slopes(steps: list[Step], start_index: int, goal_index: int) -> frozenset[Feature]:
+    """Return which slopes a drive climbs or comes down, from an index of the first lane to an index of the last."""
+    points = [point for step in steps for point in step.lane.waypoints]
+    driven = points[start_index : len(points) - len(steps[-1].lane.waypoints) + goal_index + 1 : SLOPE_EVERY_M]
+    slopes_deg = [math.remainder(point.transform.rotation.pitch, 360.0) for point in driven]
+    ways = {"uphill": max(slopes_deg) > STEEP_DEG, "downhill": min(slopes_deg) < -STEEP_DEG}
+    return frozenset(name for name, is_steep in ways.items() if is_steep)
+
+
+def _lane_features(before: Lane, inner: Lane, graph: RoadGraph) -> Iterator[str]:
+    """Yield whether lanes part or merge where nobody has to wait, as on a motorway."""
+    if len(before.successors) > 1:
+        yield "lanes part"
+    following = inner.successors[0] if inner.successors else None
+    if sum(following in lane.successors for lane in graph.lanes.values() if lane.is_junction) > 1:
+        yield "lanes merge"
 
 
 def _gain(features: Iterable[Feature], seen: Counter[Feature]) -> tuple[int, float]:
     """Rank a candidate: how much it shows that no chosen route does, then how rare what it shows is on average."""
     counts = [seen[feature] for feature in features]
-    rarity = sum(1.0 / (1.0 + count) for count in counts) / len(counts) if counts else 0.0
+    # exact, because the order of a set differs from process to process
+    rarity = math.fsum(1.0 / (1.0 + count) for count in counts) / len(counts) if counts else 0.0
     return sum(count == 0 for count in counts), rarity
 
 

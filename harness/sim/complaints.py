@@ -16,14 +16,15 @@ class Complaints:
     def __init__(self) -> None:
         self._said: set[tuple[str, bool]] = set()
 
-    def log_once(self, subject: str, what: str, *, with_traceback: bool = False) -> None:
+    def log_once(self, subject: str, what: str, *, with_traceback: bool = False, is_ours: bool = False) -> None:
         """Log a complaint; of each kind only the first.
 
         Args:
             subject: name of the call or command; with `with_traceback` one of ours, never a client's word.
+            is_ours: the subject is one of a few of our own and always said, whatever names clients have made up.
         """
         if (subject, with_traceback) in self._said:
             return
-        if with_traceback or len(self._said) < _MOST_SUBJECTS:
+        if with_traceback or is_ours or len(self._said) < _MOST_SUBJECTS:
             self._said.add((subject, with_traceback))
             log.warning("%s %s (said once)", subject, what, exc_info=with_traceback)

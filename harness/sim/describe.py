@@ -1,9 +1,13 @@
-"""Live actors and blueprints in the client's layouts."""
+"""Live actors, blueprints and readings of sensors in the client's layouts."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 
+from harness.sim.sensors.gnss import GnssFix
+from harness.sim.sensors.imu import InertialReading
+from harness.sim.sensors.rig import Reading
 from harness.sim.wire.messages import (
     Actor,
     ActorAttribute,
@@ -14,27 +18,31 @@ from harness.sim.wire.messages import (
     Rotation,
     Vector3D,
 )
-from harness.sim.wire.stream import encode_token
+from harness.sim.wire.rpc import Packed, pack
+from harness.sim.wire.stream import encode_collision, encode_gnss, encode_imu, encode_obstacle, encode_token
 from harness.sim.world.actors import ActorInfo
 from harness.sim.world.blueprints import LIBRARY, AttributeType
+from harness.sim.world.impacts import Collision
 
 _LEVEL = Rotation(0.0, 0.0, 0.0)
 
 
 @cache
-def definitions() -> tuple[ActorDefinition, ...]:
-    """Return the blueprint library."""
-    return tuple(
-        ActorDefinition(
-            uid=number,
-            type_id=blueprint.type_id,
-            tags=blueprint.tags,
-            attributes=[
-                ActorAttribute(a.id, a.type, a.value, list(a.recommended), a.is_modifiable, False)
-                for a in blueprint.attributes
-            ],
-        )
-        for number, blueprint in enumerate(LIBRARY.values(), start=1)
+def definitions() -> Packed:
+    """Return the blueprint library, a list of `ActorDefinition`; clients ask for it whenever they look something up."""
+    return pack(
+        [
+            ActorDefinition(
+                uid=number,
+                type_id=blueprint.type_id,
+                tags=blueprint.tags,
+                attributes=[
+                    ActorAttribute(a.id, a.type, a.value, list(a.recommended), a.is_modifiable, False)
+                    for a in blueprint.attributes
+                ],
+            )
+            for number, blueprint in enumerate(LIBRARY.values(), start=1)
+        ]
     )
 
 
@@ -72,3 +80,20 @@ def actor_message(info: ActorInfo, stream_port: int) -> Actor:
         semantic_tags=bytes([info.semantic_tag]),
         stream_token=encode_token(info.stream_id, stream_port) if info.stream_id else b"",
     )
+
+
+def reading_payload(reading: Reading, actors: Mapping[int, ActorInfo], stream_port: int) -> bytes:
+    """Return what a sensor has read as the payload of its stream.
+
+    Args:
+        actors: those that are alive, by id; a reading is about such actors.
+    """
+    value = reading.value
+    if isinstance(value, GnssFix):
+        return encode_gnss(value.latitude_deg, value.longitude_deg, value.altitude_m)
+    if isinstance(value, InertialReading):
+        return encode_imu(Vector3D(*value.accelerometer_mps2), Vector3D(*value.gyroscope_radps), value.compass_rad)
+    this, other = (actor_message(actors[key], stream_port) for key in (value.this, value.other))
+    if isinstance(value, Collision):
+        return encode_collision(this, other, Vector3D(*value.impulse_ns))
+    return encode_obstacle(this, other, value.distance_m)

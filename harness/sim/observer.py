@@ -18,9 +18,10 @@ def observe(world: World) -> NDArray[Any]:
     table = world.table
     records = np.zeros(len(table), OBSERVER_RECORD)
     records["id"] = table.ids
-    records["state"] = ActorState.ACTIVE
+    records["state"] = np.where(table.is_dormant, ActorState.DORMANT, ActorState.ACTIVE)
     records["kinematics"] = table.kin
     _observe_vehicles(world, records)
+    _observe_walkers(world, records)
     _observe_signals(world, records)
     return records
 
@@ -46,6 +47,15 @@ def _observe_vehicles(world: World, records: NDArray[Any]) -> None:
         records["light_id"][at] = table.ids[FIRST_SIGNAL_ROW + light]
 
 
+def _observe_walkers(world: World, records: NDArray[Any]) -> None:
+    table, rows = world.table, world.table.walker_rows
+    if not len(rows):
+        return
+    records["walk_direction"][rows] = table.walk[rows, :3]
+    records["walk_speed_mps"][rows] = table.walk[rows, 3]
+    records["walk_jump"][rows] = table.walk_jump[rows]
+
+
 def _observe_signals(world: World, records: NDArray[Any]) -> None:
     """Lights and signs come right behind the spectator in the table: town actors are never removed."""
     count = len(world.light_ids)
@@ -54,5 +64,6 @@ def _observe_signals(world: World, records: NDArray[Any]) -> None:
     lights = signals[:count]
     lights["signal_times_s"] = world.lights.times_s
     lights["signal_elapsed_s"] = world.lights.elapsed_s
+    lights["signal_pole"] = world.lights.pole_index
     lights["signal_frozen"] = world.lights.frozen
     lights["signal_state"] = world.lights.state

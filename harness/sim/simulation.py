@@ -5,20 +5,20 @@ No sockets here: calls change the state, ticks put messages into `outbox`, and t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from harness.errors import SimError
 from harness.sim.complaints import Complaints
-from harness.sim.describe import actor_message
+from harness.sim.describe import reading_payload
 from harness.sim.observer import observe
-from harness.sim.wire.messages import EpisodeSettings, Vector3D
+from harness.sim.sensors.rig import Reading, Rig
+from harness.sim.wire.messages import EpisodeSettings
 from harness.sim.wire.schema import SCHEMAS, WORLD_OBSERVER, Schema
-from harness.sim.wire.stream import encode_collision, encode_frame, encode_observer
-from harness.sim.world.actors import POSE
-from harness.sim.world.impacts import Collision
-from harness.sim.world.town import Town
+from harness.sim.wire.stream import encode_frame, encode_observer
+from harness.sim.world.actors import POSE, Kind
+from harness.sim.world.town import Town, build_town
 from harness.sim.world.world import World
 
 OBSERVER_STREAM_ID = 1
@@ -42,6 +42,10 @@ DEFAULT_DELTA_S = 0.05
 # Ids of an episode start at a multiple of this, whatever towns were loaded before: results never depend on them.
 _ACTOR_IDS_PER_EPISODE = 100_000
 _LONGEST_TOWN_NAME = 100
+# The name of a town whose text a client has sent.
+CLIENT_TOWN = "OpenDriveMap"
+STANDARD_GRAVITY_MPS2 = 9.81
+_ALL_MAP_LAYERS = 0xFFFF
 
 
 class StreamMessage(NamedTuple):
@@ -58,10 +62,12 @@ class TownShelf:
     Attributes:
         load: town name -> town; raises SimError for an unknown name.
         names: returns the names of the towns that can be loaded.
+        parse: name, OpenDRIVE text -> town; raises SimError for a text that is none. Keeps nothing.
     """
 
     load: Callable[[str], Town]
     names: Callable[[], list[str]]
+    parse: Callable[[str, str], Town] = build_town
 
 
 class Simulation:
@@ -69,11 +75,16 @@ class Simulation:
 
     Attributes:
         world: the current episode.
+        rig: its sensors.
+        heard: ids of the streams that somebody listens to; the server's own, it changes by itself.
         settings: of the episode, in the client's layout.
         traffic_managers: port -> address that a client registered.
         outbox: messages to stream, oldest first; the server empties it.
         complaints: what was said to the log, kept over resets.
         prepared_town: of the episode that a client has asked for and that has not begun, or None.
+        client_town: made of the text that a client has sent, or None.
+        map_layers: flags of those that clients left loaded; nothing depends on them.
+        imu_gravity_mps2: what inertial sensors feel at rest.
     """
 
     def __init__(
@@ -86,6 +97,7 @@ class Simulation:
         self._first_town_name = town_name
         self.outbox: list[StreamMessage] = []
         self.complaints = Complaints()
+        self.heard: Container[int] = ()
         self.reset()
 
     def reset(self) -> None:
@@ -94,8 +106,12 @@ class Simulation:
         self.traffic_managers: dict[int, str] = {}
         self.outbox.clear()
         self.prepared_town: Town | None = None
+        self.client_town: Town | None = None
+        self.map_layers = _ALL_MAP_LAYERS
+        self.imu_gravity_mps2 = STANDARD_GRAVITY_MPS2
         town = self.shelf.load(self._first_town_name)
         self.world = World(town, episode_id=1, first_actor_id=1, frame=1)
+        self.rig = Rig(self.world)
 
     def set_settings(self, settings: EpisodeSettings) -> None:
         """Take over settings; a tick length of zero or less means none.
@@ -119,8 +135,10 @@ class Simulation:
         wanted = name.rsplit("/", 1)[-1] or self.world.town.name
         if len(wanted) > _LONGEST_TOWN_NAME:
             raise SimError(f"Map '{wanted[:_LONGEST_TOWN_NAME]}...' not found")
-        town = self.shelf.load(wanted)
-        self.prepared_town = town
+        if wanted == CLIENT_TOWN and self.client_town is not None:
+            self.prepared_town = self.client_town
+        else:
+            self.prepared_town = self.shelf.load(wanted)
         if reset_settings:
             # At once, as CARLA does: a client that still found synchronous mode would tick while it arrives.
             self.settings = DEFAULT_SETTINGS
@@ -132,6 +150,7 @@ class Simulation:
         old = self.world
         first_id = (old.next_actor_id // _ACTOR_IDS_PER_EPISODE + 1) * _ACTOR_IDS_PER_EPISODE + 1
         self.world = World(town, episode_id=old.episode_id + 1, first_actor_id=first_id, frame=old.frame + 1)
+        self.rig = Rig(self.world)
         # Clients poll for a state of the new episode, in synchronous mode too.
         self.outbox.append(self.observer_message())
 
@@ -145,10 +164,11 @@ class Simulation:
             The number of the frame that was produced.
         """
         delta_s = self.settings.fixed_delta_seconds or measured_delta_s
+        self.world.active_distance_m = self.settings.actor_active_distance
         collisions = self.world.step(min(max(delta_s, MIN_DELTA_S), MAX_DELTA_S))
         # Sensors first: whoever has seen the new frame has had the chance to see its events.
-        for collision in collisions:
-            self._queue_collision(collision)
+        for reading in self.rig.read(collisions, self.heard, self.imu_gravity_mps2):
+            self.outbox.append(self._sensor_message(reading))
         self.outbox.append(self.observer_message())
         return self.world.frame
 
@@ -159,27 +179,12 @@ class Simulation:
         index = self.schema.sensor_index[WORLD_OBSERVER]
         return StreamMessage(OBSERVER_STREAM_ID, encode_frame(index, world.frame, world.elapsed_s, None, payload))
 
-    def _queue_collision(self, collision: Collision) -> None:
-        world = self.world
-        for info in world.table.info.values():
-            if info.type_id != "sensor.other.collision" or info.parent_id != collision.this:
-                continue
-            row = world.table.row(info.id)
-            this, other = (
-                actor_message(world.table.info[key], self.stream_port) for key in (collision.this, collision.other)
-            )
-            self.outbox.append(
-                StreamMessage(
-                    info.stream_id,
-                    encode_frame(
-                        self.schema.sensor_index[info.type_id],
-                        world.frame,
-                        world.elapsed_s,
-                        world.table.kin[row, POSE],
-                        encode_collision(this, other, Vector3D(*collision.impulse_ns)),
-                    ),
-                )
-            )
+    def _sensor_message(self, reading: Reading) -> StreamMessage:
+        world, sensor = self.world, reading.sensor
+        pose = world.table.kin[world.table.row(sensor.id), POSE]
+        payload = reading_payload(reading, world.table.info, self.stream_port)
+        index = self.schema.sensor_index[sensor.type_id]
+        return StreamMessage(sensor.stream_id, encode_frame(index, world.frame, world.elapsed_s, pose, payload))
 
     def find_row(self, actor_id: int, method: str) -> int:
         """Return the row of an actor.
@@ -190,4 +195,26 @@ class Simulation:
         row = self.world.table.row(actor_id)
         if row is None:
             raise SimError(f"{method}: Actor could not be found in the registry. Actor Id: {actor_id}")
+        return row
+
+    def find_walker_row(self, actor_id: int, method: str) -> int:
+        """Return the row of a walker.
+
+        Raises:
+            SimError: no such actor, or it is no walker.
+        """
+        row = self.find_row(actor_id, method)
+        if self.world.table.kind[row] != Kind.WALKER:
+            raise SimError(f"{method}: Actor is not a walker. Actor Id: {actor_id}")
+        return row
+
+    def find_vehicle_row(self, actor_id: int, method: str) -> int:
+        """Return the row of a vehicle.
+
+        Raises:
+            SimError: no such actor, or it is no vehicle.
+        """
+        row = self.find_row(actor_id, method)
+        if self.world.table.kind[row] != Kind.VEHICLE:
+            raise SimError(f"{method}: Actor is not a vehicle. Actor Id: {actor_id}")
         return row

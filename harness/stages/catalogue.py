@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from harness.config import REPOSITORY, SUITES_DIR, data_folder, town_folders
+from harness.config import REPOSITORY, SUITES_DIR, cache_folder, data_folder, town_folders
 from harness.errors import HarnessError
 from harness.jobs.run_folder import RunFolder
 from harness.jobs.runs import all_datasets, all_runs
@@ -21,7 +21,7 @@ def catalogue(outputs: Path) -> dict[str, Any]:
     suites = []
     for name in list_suites(SUITES_DIR):
         suite = load_suite(name, SUITES_DIR)
-        routes, _ = resolve_routes(suite, repository=REPOSITORY, data=data)
+        routes, _ = resolve_routes(suite, repository=REPOSITORY, data=data, cache=cache_folder())
         suites.append(
             {
                 "name": name,

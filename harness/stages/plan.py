@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import __version__
-from harness.config import REPOSITORY, SUITES_DIR, data_folder, town_folders
+from harness.config import REPOSITORY, SUITES_DIR, cache_folder, data_folder, town_folders
 from harness.datatypes.route import Route
 from harness.datatypes.unit import Unit
 from harness.errors import ConfigError, RouteError
@@ -28,7 +28,9 @@ from harness.suites import (
     traffic_seed,
 )
 
-RULE_VERSIONS = ("lb20",)
+#: Rules that suites name -> those they are scored by in this version. Bench2Drive's own score, success rate and other
+#: numbers are not computed yet; the scoreboard says so.
+SCORED_BY = {"lb20": "lb20", "bench2drive": "lb20"}
 EMBEDDED = "embedded"
 CLIENT_VERSION = "0.9.16"
 # As in the manifests; the Traffic Manager's seed derives from it and has 32 bits.
@@ -83,9 +85,9 @@ def plan_evaluation(
         ConfigError: the suite's rules are not in this version, a seed is named twice or too large.
     """
     suite = select(load_suite(bench, SUITES_DIR), only)
-    if suite.rule_version not in RULE_VERSIONS:
+    if suite.rule_version not in SCORED_BY:
         raise ConfigError(
-            f"suite {bench!r} is scored by rules {suite.rule_version!r}, this version has {', '.join(RULE_VERSIONS)}",
+            f"suite {bench!r} is scored by rules {suite.rule_version!r}, this version has {', '.join(SCORED_BY)}",
             hint="harness list shows the suites and their rules",
         )
     seeds = list(seeds) or list(suite.seeds)
@@ -96,7 +98,7 @@ def plan_evaluation(
         )
     if max(seeds) > LARGEST_SEED:
         raise ConfigError(f"seed {max(seeds)} is too large, expected 0 to {LARGEST_SEED}", hint="make eval SEEDS=1,2,3")
-    routes, problems = resolve_routes(suite, repository=REPOSITORY, data=data_folder())
+    routes, problems = resolve_routes(suite, repository=REPOSITORY, data=data_folder(), cache=cache_folder())
     if sim == EMBEDDED:
         routes, without_town = split_by_town(routes, town_folders(maps))
         problems += without_town
@@ -107,9 +109,7 @@ def plan_evaluation(
         raise RouteError(
             f"none of the {len(suite.routes)} routes of suite {bench!r} can be driven: "
             f"{problems[0].route_name}: {problems[0].reason}",
-            hint="make eval HARNESS_DATA=/path/to/data"
-            if suite.source == "data"
-            else "harness list shows suites and towns",
+            hint=f"make routes BENCH={bench}, make towns" if suite.published else "harness list shows suites and towns",
         )
     agent_sha256 = _agent_sha256(agent)
     units = [_unit(suite, route, seed, agent, agent_sha256, agent_config) for seed in seeds for route in routes]
@@ -121,7 +121,8 @@ def plan_evaluation(
         config={
             "bench": suite.name,
             "set_version": suite.set_version,
-            "rule_version": suite.rule_version,
+            "rule_version": SCORED_BY[suite.rule_version],
+            "suite_rule_version": suite.rule_version,
             "routes": [route.stem for route in suite.routes],
             "seeds": list(seeds),
             "agent": agent,
@@ -140,7 +141,7 @@ def plan_evaluation(
 def _unit(suite: Suite, route: Route, seed: int, agent: str, agent_sha256: str, agent_config: str) -> Unit:
     return Unit(
         suite=suite.name,
-        rule_version=suite.rule_version,
+        rule_version=SCORED_BY[suite.rule_version],
         route=route.file.stem,
         route_id=route.route_id,
         route_file=str(route.file.resolve()),

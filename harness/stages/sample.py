@@ -50,24 +50,40 @@ def _routes_in(path: Path) -> list[Route]:
     return [route for file in files for route in read_routes(file)]
 
 
-def write_one_per_file(routes: Sequence[Route], folder: Path, *, replaces: bool) -> list[Path]:
+def write_one_per_file(
+    routes: Sequence[Route], folder: Path, *, replaces: bool = False, appends: bool = False
+) -> list[Path]:
     """Write each route to a file of its own, 01.xml with the id 1 and so on.
 
+    Args:
+        replaces: route files that are there already make way.
+        appends: they stay, and the numbers go on after theirs.
+
     Raises:
-        RouteError: the folder holds route files already and `replaces` is False.
+        RouteError: the folder holds route files and they may neither be replaced nor stay; or the number that comes
+            next cannot be told from their names.
     """
     folder.mkdir(parents=True, exist_ok=True)
     present = sorted(entry for entry in folder.glob("*.xml") if entry.is_file())
-    if present and not replaces:
+    if present and not (replaces or appends):
         raise RouteError(
-            f"{folder} holds {len(present)} route files, expected an empty folder", hint="--force replaces them"
+            f"{folder} holds {len(present)} route files, expected an empty folder",
+            hint="--append adds to them, --force replaces them",
         )
-    width = max(2, len(str(len(routes))))
-    files = [folder / f"{number:0{width}d}.xml" for number in range(1, len(routes) + 1)]
-    for number, (route, file) in enumerate(zip(routes, files, strict=True), start=1):
+    first = _last_number(present) + 1 if appends else 1
+    width = 2 if appends else max(2, len(str(len(routes))))
+    files = [folder / f"{number:0{width}d}.xml" for number in range(first, first + len(routes))]
+    for number, (route, file) in enumerate(zip(routes, files, strict=True), start=first):
         write_routes([replace(route, route_id=str(number))], file)
     # Only now: what was there stays until what replaces it is there.
     for old in present:
-        if old not in files:
+        if replaces and old not in files:
             old.unlink()
     return files
+
+
+def _last_number(present: Sequence[Path]) -> int:
+    others = [file.name for file in present if not file.stem.isdecimal()]
+    if others:
+        raise RouteError(f"{others[0]} is no number, so no number follows it", hint="choose another folder")
+    return max((int(file.stem) for file in present), default=0)

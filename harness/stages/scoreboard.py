@@ -81,11 +81,17 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Scoreboard:
-    """All rows and the means over them."""
+    """All rows and the means over them.
+
+    Attributes:
+        rule_version: by which the rows are scored.
+        suite_rule_version: which the suite is published with.
+    """
 
     bench: str
     set_version: str
     rule_version: str
+    suite_rule_version: str
     agent: str
     run: str
     rows: tuple[Row, ...]
@@ -148,6 +154,8 @@ def build_scoreboard(
         bench=config["bench"],
         set_version=config["set_version"],
         rule_version=config["rule_version"],
+        # Runs of older versions do not say.
+        suite_rule_version=config.get("suite_rule_version", config["rule_version"]),
         agent=config["agent"],
         run=str(run),
         rows=tuple(rows),
@@ -169,6 +177,7 @@ def as_data(board: Scoreboard) -> dict[str, Any]:
         "bench": board.bench,
         "set_version": board.set_version,
         "rule_version": board.rule_version,
+        "suite_rule_version": board.suite_rule_version,
         "agent": board.agent,
         "run": board.run,
         "routes": [_row_data(row) for row in board.rows],
@@ -225,6 +234,11 @@ def mean_lines(board: Scoreboard) -> list[str]:
         lines.append(
             f"spread over {len(summary.seeds)} seeds (sample standard deviation of the means): "
             f"DS {summary.seed_std.driving_score:.2f}, RC {summary.seed_std.route_completion:.2f}"
+        )
+    if board.suite_rule_version != board.rule_version:
+        lines.append(
+            f"scored by {board.rule_version}: the suite's own driving score, success rate and other numbers (rules "
+            f"{board.suite_rule_version}) are not computed in this version; these compare with no published ones"
         )
     if board.not_built:
         listed = ", ".join(f"{count} {kind}" for kind, count in board.not_built.items())

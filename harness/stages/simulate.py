@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import socket
 import time
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from harness.config import cache_folder
 from harness.errors import RouteError, SimError
-from harness.sim.server import SimulatorServer, run_server
+from harness.sim.server import STREAM_WAIT_S, SimulatorServer, run_server
+from harness.sim.shelf import load_town, parse_town
 from harness.sim.simulation import Simulation, TownShelf
-from harness.sim.world.town import Town, build_town
+from harness.sim.world.town import Town
 from harness.suites import find_town, list_towns
 
 # Town13, the largest of CARLA's, has 89 million.
@@ -35,12 +38,12 @@ def town_shelf(folders: Sequence[Path], first_town: str) -> TownShelf:
         file = find_town(name, folders)
         if file is None:
             raise SimError(f"Map '{name}' not found")
-        kept[name] = town = build_town(name, read_opendrive(file))
+        kept[name] = town = load_town(name, read_opendrive(file), cache_folder() / "derived")
         if len(kept) > _KEPT_TOWNS:
             del kept[next(other for other in kept if other != first_town)]
         return town
 
-    return TownShelf(load=load, names=lambda: list_towns(folders))
+    return TownShelf(load=load, names=lambda: list_towns(folders), parse=parse_town)
 
 
 def read_opendrive(file: Path) -> str:
@@ -60,6 +63,27 @@ def read_opendrive(file: Path) -> str:
     return text
 
 
+def first_available(towns: Sequence[str], folders: Sequence[Path]) -> str:
+    """Return the first of some towns that can be loaded; the first of all if none can, for `serve` to say so."""
+    return next((town for town in towns if find_town(town, folders) is not None), towns[0])
+
+
+def free_port(host: str) -> int:
+    """Return a port that is free now.
+
+    Raises:
+        SimError: the address is none of this machine's.
+    """
+    try:
+        with socket.create_server((host, 0)) as listener:
+            port: int = listener.getsockname()[1]
+            return port
+    except OSError as error:
+        raise SimError(
+            f"no free port on {host}: {error.strerror or error}; expected an address to listen on"
+        ) from error
+
+
 def serve(
     *,
     host: str,
@@ -68,11 +92,15 @@ def serve(
     folders: Sequence[Path],
     resets_between_clients: bool,
     on_ready: Callable[[str], None],
+    stream_port: int | None = None,
+    stream_wait_s: float = STREAM_WAIT_S,
 ) -> None:
     """Serve a town until interrupted.
 
     Args:
-        port: of the calls; the streaming port is the next one.
+        port: of the calls.
+        stream_port: the port behind it if None.
+        stream_wait_s: how long a synchronous tick waits for clients that do not read their sensors.
         on_ready: called with a sentence for the user once clients can connect.
 
     Raises:
@@ -82,15 +110,17 @@ def serve(
     if find_town(town, folders) is None:
         known = ", ".join(list_towns(folders)) or "none"
         raise RouteError(f"town {town!r} not found (has {known})", hint=f"harness simulator --town {town} --maps DIR")
+    stream_port = port + 1 if stream_port is None else stream_port
     shelf = town_shelf(folders, town)
     server = SimulatorServer(
         lambda stream_port: Simulation(shelf, town, stream_port=stream_port, wall_clock_s=time.time),
         resets_between_clients=resets_between_clients,
+        stream_wait_s=stream_wait_s,
     )
     run_server(
         server,
         host,
         port,
-        port + 1,
-        lambda rpc_port: on_ready(f"{town} is served on {host}:{rpc_port} (streams on {rpc_port + 1}); Ctrl-C ends it"),
+        stream_port,
+        lambda rpc_port: on_ready(f"{town} is served on {host}:{rpc_port} (streams on {stream_port}); Ctrl-C ends it"),
     )

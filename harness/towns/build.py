@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 
 from harness.jobs.publish import publish_text
 from harness.towns.borough import BOROUGH
+from harness.towns.grid import GRID
+from harness.towns.highland import HIGHLAND
 from harness.towns.layout import Town
 from harness.towns.network import Network, lay_out
-from harness.towns.roads import junction_table, street_road, turn_road
+from harness.towns.roads import corner_road, junction_table, street_road, turn_road
 from harness.towns.signals import Controller, Furniture, furnish
 
 if TYPE_CHECKING:
     from scenariogeneration import xodr
 
-TOWNS: tuple[Town, ...] = (BOROUGH,)
+TOWNS: tuple[Town, ...] = (BOROUGH, GRID, HIGHLAND)
 GEO_REFERENCE = "+proj=tmerc +lat_0=0 +lon_0=0 +k=1 +x_0=0 +y_0=0 +datum=WGS84 +units=m +vunits=m +no_defs"
 DECIMALS = 8  # hides the last bits in which math libraries differ; 1e-8 rad over 500 m are 5 micrometres
 NUMBER = re.compile(r"-?\d+\.\d*(e[+-]?\d+)?|-?\d+e[+-]?\d+")
@@ -59,6 +61,7 @@ def _roads(network: Network, furniture: Furniture) -> list[xodr.Road]:
     roads = [street_road(network, name) for name in network.town.streets]
     for junction in network.junctions.values():
         roads += [turn_road(junction, turn) for turn in junction.turns]
+        roads += [corner_road(junction, corner) for corner in junction.corners]
     for road in roads:
         # not through add_signal and add_object: they renumber what has been seen before in this process
         road.signals.extend(furniture.signals.get(road.id, ()))

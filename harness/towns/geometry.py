@@ -71,6 +71,16 @@ class Path:
         """Length of all segments [m]."""
         return sum(segment.length_m for segment in self.segments)
 
+    @property
+    def end(self) -> tuple[Point, float]:
+        """The last point, and the heading there [rad]."""
+        here, heading = self.start, self.heading_rad
+        for segment in self.segments:
+            turn = segment.length_m * segment.curvature_1pm
+            chord = segment.length_m if turn == 0.0 else 2.0 / segment.curvature_1pm * math.sin(turn / 2.0)
+            here, heading = here.moved(heading + turn / 2.0, chord), heading + turn
+        return here, wrap(heading)
+
 
 def wrap(angle_rad: float) -> float:
     """Return the angle in (-pi, pi]."""
@@ -105,20 +115,36 @@ def rounded_polyline(start: Point, bends: Sequence[Bend], end: Point) -> Path:
 def turn_path(start: Point, heading_in_rad: float, end: Point, heading_out_rad: float, radius_m: float) -> Path:
     """Return the path of one turn: straight on, one arc of at most `radius_m`, straight on.
 
+    Where the headings agree, it is a straight line, or two arcs that end beside the line.
+
     Args:
         start: where the turn begins, facing `heading_in_rad`.
-        end: where it ends, facing `heading_out_rad`; straight ahead of `start` when the headings agree.
+        end: where it ends, facing `heading_out_rad`.
         radius_m: wanted radius; a smaller one is taken where the corner is nearer than the arc needs.
     """
     turn = wrap(heading_out_rad - heading_in_rad)
     if abs(turn) < 1e-3:
-        return rounded_polyline(start, (), end)
+        return _sideways_path(start, heading_in_rad, end)
     along_x, along_y = end.x - start.x, end.y - start.y
     cross = math.sin(turn)
     before = (along_x * math.sin(heading_out_rad) - along_y * math.cos(heading_out_rad)) / cross
     after = (math.cos(heading_in_rad) * along_y - math.sin(heading_in_rad) * along_x) / cross
     widest = min(before, after) / math.tan(abs(turn) / 2.0)
     return rounded_polyline(start, (Bend(start.moved(heading_in_rad, before), min(radius_m, widest)),), end)
+
+
+def _sideways_path(start: Point, heading_rad: float, end: Point) -> Path:
+    """Return the path of equal headings at both ends: a line, or an S of two equal arcs.
+
+    Where the chord is turned by an angle a from the heading, each arc turns by 2 a and has half the chord.
+    """
+    offset = wrap(start.heading_to(end) - heading_rad)
+    if abs(offset) < STRAIGHT_RAD * 1e3:
+        return rounded_polyline(start, (), end)
+    half_m, turn = start.distance_to(end) / 2.0, 2.0 * offset
+    curvature = 2.0 * math.sin(offset) / half_m
+    arc_m = turn / curvature
+    return Path(start, heading_rad, (Segment(arc_m, curvature), Segment(arc_m, -curvature)))
 
 
 def plan_view(path: Path) -> xodr.PlanView:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.towns.geometry import Point, wrap
-from harness.towns.layout import Control
+from harness.towns.layout import Control, CrossSection
 from harness.towns.network import Arm, Junction, Network, Turn
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ SIGN_NAMES = {STOP: "Sign_Stop", YIELD: "Sign_Yield"}
 BEHIND_CURB_M = 0.8
 SIGN_BEFORE_MOUTH_M = 1.0
 POST_BEFORE_OPPOSITE_MOUTH_M = 1.0
-SPEED_SIGN_AFTER_MOUTH_M = 12.0
 CROSSWALK_CENTRE_M = 2.5  # behind the mouth, so that traffic waits in front of it
 CROSSWALK_DEPTH_M = 3.0
 CROSSWALK_ONTO_SIDEWALK_M = 0.5
@@ -68,8 +67,11 @@ def furnish(network: Network) -> Furniture:
     furniture = Furniture()
     for junction in network.junctions.values():
         for arm in junction.arms:
-            if _is_governed(junction, arm):
+            if not _is_governed(junction, arm):
+                continue
+            if arm.lanes_in:
                 _add_control(furniture, network, junction, arm)
+            if arm.section.has_sidewalk:
                 _add_crosswalk(furniture, junction, arm)
     for street in network.town.streets:
         _add_speed_limits(furniture, network, street)
@@ -139,17 +141,18 @@ def _straight_turn(junction: Junction, arm: Arm) -> Turn:
 
 def _far_side(junction: Junction, arm: Arm) -> Point:
     """Return the post's place: beyond the crossing, on the sidewalk or the verge to the right of the lanes there."""
-    opposite = [turn.target.section.curb_m for turn in junction.turns_from(arm) if turn.is_straight]
-    crossed = [other.section.curb_m for other in junction.arms if other is not arm]
+    opposite = [turn.target.curb_m(incoming=False) for turn in junction.turns_from(arm) if turn.goes_on]
+    crossed = [other.curb_m(incoming=side) for other in junction.arms if other is not arm for side in (True, False)]
     beyond_m = junction.crossing.setback_m - POST_BEFORE_OPPOSITE_MOUTH_M if opposite else max(crossed) + BEHIND_CURB_M
-    return junction.crossing.at.moved(arm.heading_rad, beyond_m, max([arm.section.curb_m, *opposite]) + BEHIND_CURB_M)
+    beside_m = max([arm.curb_m(incoming=True), *opposite]) + BEHIND_CURB_M
+    return junction.crossing.at.moved(arm.heading_rad, beyond_m, beside_m)
 
 
 def _sign(network: Network, arm: Arm, signal_id: int, kind: str) -> xodr.Signal:
     """Return a stop or yield sign beside the arm, just before its mouth."""
     length_m = network.paths[arm.street].length_m
     s = length_m - SIGN_BEFORE_MOUTH_M if arm.at_road_end else SIGN_BEFORE_MOUTH_M
-    signal = _roadside_signal(arm.at_road_end, s, arm.section.curb_m, signal_id, kind, SIGN_NAMES[kind])
+    signal = _roadside_signal(arm.at_road_end, s, arm.curb_m(incoming=True), signal_id, kind, SIGN_NAMES[kind])
     return signal.add_validity(0, 0)
 
 
@@ -174,29 +177,45 @@ def _roadside_signal(forward: bool, s: float, curb_m: float, signal_id: int, kin
 
 
 def _add_speed_limits(furniture: Furniture, network: Network, street: str) -> None:
-    """Put a speed limit on both sides of a street, soon after its beginning in the direction of travel."""
+    """Put speed limits on both sides of a street, the first soon after its beginning in the direction of travel."""
     section, length_m = network.town.streets[street].section, network.paths[street].length_m
-    for forward in (True, False):
-        s = SPEED_SIGN_AFTER_MOUTH_M if forward else length_m - SPEED_SIGN_AFTER_MOUTH_M
-        name = f"Speed_{section.speed_kmh}"
-        signal = _roadside_signal(forward, s, section.curb_m, furniture.next_signal_id(), SPEED_LIMIT, name)
-        signal.value, signal.unit = float(section.speed_kmh), "km/h"
-        signal.add_validity(*((-section.lanes, -1) if forward else (1, section.lanes)))
-        furniture.add_signal(network.road_ids[street], signal)
+    half_median_m = section.lane_width_m / 2.0 if section.has_bays else 0.0
+    for forward, lanes in ((True, section.lanes), (False, section.lanes_back)):
+        curb_m = half_median_m + lanes * section.lane_width_m + section.shoulder_m
+        for after_m, speed_kmh in _speed_limits(section, length_m) if lanes else ():
+            s = after_m if forward else length_m - after_m
+            name = f"Speed_{speed_kmh}"
+            signal = _roadside_signal(forward, s, curb_m, furniture.next_signal_id(), SPEED_LIMIT, name)
+            signal.value, signal.unit = float(speed_kmh), "km/h"
+            signal.add_validity(*((-lanes, -1) if forward else (1, lanes)))
+            furniture.add_signal(network.road_ids[street], signal)
+
+
+def _speed_limits(section: CrossSection, length_m: float) -> list[tuple[float, int]]:
+    """Return where limits stand, counted from the beginning in the direction of travel [m], and which [km/h]."""
+    if length_m < 2.0 * section.first_sign_m:
+        return [(length_m / 2.0, section.speed_kmh)]
+    last = [(length_m - section.crossing_sign_m, section.crossing_kmh)] if section.crossing_kmh else []
+    room_m = (last[0][0] if last else length_m) - 2.0 * section.first_sign_m
+    more = int(room_m / section.sign_spacing_m) if section.sign_spacing_m else 0
+    places = [section.first_sign_m + index * section.sign_spacing_m for index in range(more + 1)]
+    return [*((place, section.speed_kmh) for place in places), *last]
 
 
 def _add_crosswalk(furniture: Furniture, junction: Junction, arm: Arm) -> None:
-    """Put a crosswalk behind the mouth of an arm; the connection from its innermost lane carries it."""
+    """Put a crosswalk behind the mouth of an arm; a connection from or to its innermost lane carries it."""
     from scenariogeneration import xodr
 
-    half_length_m = arm.section.curb_m + CROSSWALK_ONTO_SIDEWALK_M
+    right_m, left_m = arm.curb_m(incoming=True), arm.curb_m(incoming=False)
+    half_length_m = (right_m + left_m) / 2.0 + CROSSWALK_ONTO_SIDEWALK_M
     outline = xodr.Outline()
     signs = ((1, 1), (1, -1), (-1, -1), (-1, 1), (1, 1))  # closed: the first corner comes again
     for along, across in signs:
         outline.add_corner(xodr.CornerLocal(along * half_length_m, across * CROSSWALK_DEPTH_M / 2.0, 0.0, 0.0))
+    carrier, s, t = _crosswalk_place(junction, arm, (right_m - left_m) / 2.0)
     crosswalk = xodr.Object(
-        CROSSWALK_CENTRE_M,
-        0.0,
+        s,
+        t,
         xodr.ObjectType.crosswalk,
         subtype="",
         id=str(FIRST_CROSSWALK_ID + furniture.crosswalk_count),
@@ -208,5 +227,18 @@ def _add_crosswalk(furniture: Furniture, junction: Junction, arm: Arm) -> None:
     )
     crosswalk.add_outline(outline)
     furniture.crosswalk_count += 1
-    carrier = junction.turns_from(arm)[0].road_id
-    furniture.crosswalks.setdefault(carrier, []).append(crosswalk)
+    furniture.crosswalks.setdefault(carrier.road_id, []).append(crosswalk)
+
+
+def _crosswalk_place(junction: Junction, arm: Arm, centre_m: float) -> tuple[Turn, float, float]:
+    """Return the connection that carries the crosswalk of an arm, and s and t of its middle there.
+
+    Args:
+        centre_m: how far right of the reference line the middle is, for the traffic that arrives.
+    """
+    leaving = junction.turns_from(arm)
+    if leaving:
+        turn = leaving[0]
+        return turn, CROSSWALK_CENTRE_M, arm.left_border_m(turn.from_index, incoming=True) - centre_m
+    turn = next(turn for turn in junction.turns if turn.target is arm)
+    return turn, turn.path.length_m - CROSSWALK_CENTRE_M, arm.left_border_m(turn.to_index, incoming=False) + centre_m

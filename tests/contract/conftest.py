@@ -19,6 +19,7 @@ import pytest
 from harness.jobs.ports import take_port_block
 from harness.jobs.processes import end, harness_command, last_lines, start
 from harness.supervisor import probe_version
+from tests.contract import conformance
 
 HERE = Path(__file__).parent
 TOWN = "Borough01"
@@ -26,6 +27,12 @@ DT_S = 0.05
 # A straight with two lanes each way and nothing but the lanes for 240 m: x forward, lane -2 of road 5.
 STRAIGHT_X_M, STRAIGHT_Y_M = 480.0, -184.75
 CAR = "vehicle.lincoln.mkz_2020"
+
+if os.environ.get(conformance.FOLDER):
+    conformance.install()
+    # Programs that tests start note their calls as well.
+    known = os.environ.get("PYTHONPATH", "")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE / "recording"), str(HERE.parents[1]), known])
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -119,6 +126,31 @@ def spawn(world: Any) -> Callable[..., Any]:
         return world.spawn_actor(blueprint, pose, attach_to=parent)
 
     return spawn_actor
+
+
+@pytest.fixture
+def listen(world: Any) -> Iterator[Callable[[Any], list[Any]]]:
+    """Return a function that listens to the collisions of an actor; events arrive in the list it returns."""
+    sensors = []
+
+    def start(actor: Any) -> list[Any]:
+        events: list[Any] = []
+        sensor = attach(world, "sensor.other.collision", actor)
+        sensor.listen(events.append)
+        sensors.append(sensor)
+        wait_for_connection(world)
+        return events
+
+    yield start
+    for sensor in sensors:
+        sensor.stop()
+        sensor.destroy()
+
+
+def wait_for_connection(world: Any) -> None:
+    """Let the sensor's connection reach the server: the client opens it in another thread."""
+    time.sleep(0.05)
+    world.tick()
 
 
 def attach(world: Any, type_id: str, parent: Any) -> Any:

@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import carla
 import pytest
 
 from tests.contract import traffic_client
@@ -93,7 +95,8 @@ def test_killed_clients_leave_no_connection_behind(server: Server) -> None:
     for _ in range(3):
         with _busy_client(server):
             assert _established(simulator) >= 2
-        wait_until(lambda: _established(simulator) == 0, "the connections of the killed client end")
+        # Its last bytes are a reset: the server knows at once.
+        wait_until(lambda: _established(simulator) == 0, "the connections of the killed client end", 1.0)
 
 
 def _established(process: Any) -> int:
@@ -130,6 +133,83 @@ def test_a_simulator_that_resets_gives_every_client_the_same_start(resetting: Se
     client.reload_world()
     del client, world, settings
     gc.collect()
+
+
+@pytest.mark.parametrize("watchers", [1, 3])
+def test_who_watches_sees_every_frame_that_another_client_ticks(server: Server, watchers: int) -> None:
+    ticking = server.client()
+    world = _synchronous(ticking.load_world(TOWN))
+    library, points = world.get_blueprint_library(), world.get_map().get_spawn_points()
+    car = next(filter(None, (world.try_spawn_actor(library.find("vehicle.audi.tt"), point) for point in points)))
+    car.apply_control(carla.VehicleControl(throttle=1.0))
+    world.tick()
+    others = [server.client().get_world() for _ in range(watchers)]
+    seen: list[dict[int, float]] = [{} for _ in others]
+
+    def watch(other: Any, found: dict[int, float]) -> int:
+        def note(snapshot: Any) -> None:
+            if shown := snapshot.find(car.id):
+                place = shown.get_transform().location
+                found[snapshot.frame] = place.x + place.y
+
+        number: int = other.on_tick(note)
+        return number
+
+    handles = [watch(other, found) for other, found in zip(others, seen, strict=True)]
+    world.tick()
+    wait_until(lambda: all(seen), "the first callback of each")
+    frames = [world.tick() for _ in range(30)]
+    wait_until(lambda: all(frames[-1] in found for found in seen), "the last callback of each")
+    for found in seen:
+        assert set(frames) <= set(found)
+        assert [found[frame] for frame in frames] == [seen[0][frame] for frame in frames]
+    assert len(set(seen[0].values())) > 20  # the car drove
+    for other, handle in zip(others, handles, strict=True):
+        other.remove_on_tick(handle)
+    car.destroy()
+
+
+def test_two_clients_that_both_tick_take_turns(server: Server) -> None:
+    first, second = server.client(), server.client()
+    worlds = [_synchronous(first.load_world(TOWN)), second.get_world()]
+    worlds[0].tick()
+    ticked: list[list[int]] = [[], []]
+
+    def tick(world: Any, frames: list[int]) -> None:
+        frames += (world.tick() for _ in range(50))
+
+    threads = [threading.Thread(target=tick, args=pair) for pair in zip(worlds, ticked, strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20.0)
+    assert sorted(ticked[0] + ticked[1]) == list(range(min(map(min, ticked)), min(map(min, ticked)) + 100))
+
+
+def test_in_asynchronous_mode_the_world_steps_in_real_time(server: Server) -> None:
+    world = server.client().load_world(TOWN)
+    settings = world.get_settings()
+    for fixed_s in (0.02, 0.05):
+        settings.synchronous_mode, settings.fixed_delta_seconds = False, fixed_s
+        world.apply_settings(settings)
+        world.wait_for_tick()
+        first, began_s = world.wait_for_tick(), time.monotonic()
+        last = first
+        while last.frame < first.frame + int(0.5 / fixed_s):
+            last = world.wait_for_tick()
+            assert last.delta_seconds == pytest.approx(fixed_s)
+        passed_s = last.timestamp.elapsed_seconds - first.timestamp.elapsed_seconds
+        assert passed_s == pytest.approx(fixed_s * (last.frame - first.frame))
+        # What a busy machine missed is made up for, a quarter of a second at most.
+        assert time.monotonic() - began_s > passed_s - 0.3
+        assert time.monotonic() - began_s < passed_s + 3.0
+
+
+def _synchronous(world: Any) -> Any:
+    settings = world.get_settings()
+    settings.synchronous_mode, settings.fixed_delta_seconds = True, DT_S
+    world.apply_settings(settings)
+    return world
 
 
 def test_two_clients_at_once_keep_the_world(resetting: Server) -> None:

@@ -46,7 +46,7 @@ def test_a_town_answers_to_every_form_of_its_name(client: Any, world: Any, name:
     assert client.load_world(name).get_map().name == f"Carla/Maps/{TOWN}"
 
 
-@pytest.mark.parametrize("name", ["Atlantis", "../../etc/passwd", "..", "Town\0", "x" * 100_000])
+@pytest.mark.parametrize("name", ["Atlantis", "../../etc/passwd", "..", "Town\0", "x" * 4_000])
 def test_an_unknown_map_is_refused_and_the_episode_goes_on(client: Any, world: Any, name: str) -> None:
     with pytest.raises(RuntimeError, match=r"^Map '"):
         client.load_world(name)

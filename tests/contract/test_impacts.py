@@ -2,42 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import carla
 import pytest
 
-from tests.contract.conftest import STRAIGHT_X_M, STRAIGHT_Y_M, attach, tick, wait_until
+from tests.contract.conftest import STRAIGHT_X_M, STRAIGHT_Y_M, attach, tick, wait_for_connection, wait_until
 
 Spawn = Callable[..., Any]
 Listen = Callable[[Any], list[Any]]
-
-
-@pytest.fixture
-def listen(world: Any) -> Iterator[Listen]:
-    """Return a function that listens to the collisions of an actor; events arrive in the list it returns."""
-    sensors = []
-
-    def start(actor: Any) -> list[Any]:
-        events: list[Any] = []
-        sensor = attach(world, "sensor.other.collision", actor)
-        sensor.listen(events.append)
-        sensors.append(sensor)
-        _wait_for_connection(world)
-        return events
-
-    yield start
-    for sensor in sensors:
-        sensor.stop()
-        sensor.destroy()
-
-
-def _wait_for_connection(world: Any) -> None:
-    """Let the sensor's connection reach the server: the client opens it in another thread."""
-    time.sleep(0.05)
-    world.tick()
 
 
 def _drive_until(world: Any, is_true: Callable[[], bool], otherwise: str, ticks: int = 120) -> None:
@@ -152,13 +126,13 @@ def test_a_stopped_sensor_is_silent_and_can_listen_again(world: Any, spawn: Spaw
     sensor.listen(events.append)
     assert sensor.is_listening()
     sensor.stop()
-    _wait_for_connection(world)
+    wait_for_connection(world)
     assert not sensor.is_listening()
     car.apply_control(carla.VehicleControl(throttle=1.0))
     tick(world, 40)
     assert events == []
     sensor.listen(events.append)
-    _wait_for_connection(world)
+    wait_for_connection(world)
     tick(world, 5)
     wait_until(lambda: bool(events), "the sensor reports that the car presses on")
     sensor.destroy()
@@ -172,6 +146,78 @@ def test_a_vehicle_can_be_destroyed_under_its_sensor(world: Any, spawn: Spawn, l
     assert other.destroy() and car.destroy()
     tick(world, 5)
     assert world.get_snapshot().frame > events[-1].frame
+
+
+# --- every pair of kinds ---------------------------------------------------------------------------------------------
+
+
+def test_a_parked_car_is_pushed_as_far_as_its_tyres_let_it_and_never_teleported(world: Any, spawn: Spawn) -> None:
+    moving, parked = spawn(), spawn(x=STRAIGHT_X_M + 15.0)
+    parked.apply_control(carla.VehicleControl(brake=1.0, hand_brake=True))
+    moving.set_target_velocity(carla.Vector3D(12.0, 0.0, 0.0))
+    places, speeds = [], []
+    for _ in range(80):
+        world.tick()
+        places.append((moving.get_location().x, parked.get_location().x))
+        speeds.append(max(abs(moving.get_velocity().x), abs(parked.get_velocity().x)))
+    for before, after, fastest in zip(places, places[1:], map(max, speeds, speeds[1:]), strict=False):
+        assert max(abs(b - a) for a, b in zip(before, after, strict=True)) <= 0.05 * max(fastest, 12.0) + 0.21
+    pushed_m = parked.get_location().x - (STRAIGHT_X_M + 15.0)
+    # Both start at half the speed; foot and hand brake slow it by 12.6 m/s^2.
+    assert 0.8 < pushed_m < 3.0
+    assert parked.get_velocity().x == 0.0
+    assert parked.get_location().x - moving.get_location().x >= 2 * 2.4462 - 1e-3
+
+
+def test_cars_put_into_each_other_part_at_walking_speed(world: Any, spawn: Spawn) -> None:
+    car, other = spawn(), spawn(x=STRAIGHT_X_M + 12.0)
+    tick(world)
+    other.set_transform(carla.Transform(carla.Location(STRAIGHT_X_M + 1.5, STRAIGHT_Y_M, 0.0)))  # 3.4 m inside
+    before = STRAIGHT_X_M, STRAIGHT_X_M + 1.5
+    for _ in range(60):
+        world.tick()
+        after = car.get_location().x, other.get_location().x
+        assert max(abs(b - a) for a, b in zip(before, after, strict=True)) < 0.21
+        before = after
+    touching = abs(after[1] - after[0]) < 4.89 and abs(car.get_location().y - other.get_location().y) < 1.83
+    assert not touching
+
+
+def test_a_cone_with_physics_is_knocked_away(world: Any, spawn: Spawn, listen: Listen) -> None:
+    car, cone = spawn(), spawn("static.prop.trafficcone01", x=STRAIGHT_X_M + 10.0, y=STRAIGHT_Y_M + 0.5, z=0.0)
+    cone.set_simulate_physics(True)
+    of_car, of_cone = listen(car), listen(cone)
+    car.set_target_velocity(carla.Vector3D(10.0, 0.0, 0.0))
+    tick(world, 100)
+    assert {event.other_actor.id for event in of_car} == {cone.id}
+    assert {event.other_actor.id for event in of_cone} == {car.id}
+    assert of_cone[0].normal_impulse.x > 5.0
+    assert car.get_velocity().x > 5.0
+    assert STRAIGHT_X_M + 15.0 < cone.get_location().x < STRAIGHT_X_M + 60.0
+
+
+def test_props_with_physics_push_each_other(world: Any, spawn: Spawn, listen: Listen) -> None:
+    first, second = spawn("static.prop.bin", z=0.0), spawn("static.prop.bin", x=STRAIGHT_X_M + 3.0, z=0.0)
+    for prop in (first, second):
+        prop.set_simulate_physics(True)
+    events = listen(second)
+    first.set_target_velocity(carla.Vector3D(8.0, 0.0, 0.0))
+    tick(world, 60)
+    assert events[0].other_actor.id == first.id
+    assert events[0].normal_impulse.x > 1.0
+    assert second.get_location().x > STRAIGHT_X_M + 3.3
+    assert second.get_location().x - first.get_location().x >= 2 * 0.2741 - 1e-3
+
+
+def test_a_walker_bumps_into_a_prop(world: Any, spawn: Spawn, listen: Listen) -> None:
+    walker, prop = spawn("walker.pedestrian.0015", z=1.0), spawn("static.prop.bin", x=STRAIGHT_X_M + 2.0, z=0.0)
+    of_walker, of_prop = listen(walker), listen(prop)
+    walker.apply_control(carla.WalkerControl(carla.Vector3D(1.0, 0.0, 0.0), 1.5, False))
+    tick(world, 60)
+    assert [event.other_actor.id for event in of_walker] == [prop.id]
+    assert [event.other_actor.id for event in of_prop] == [walker.id]
+    assert walker.get_location().x == pytest.approx(STRAIGHT_X_M + 2.0 - 0.2741 - 0.1877, abs=0.01)
+    assert prop.get_location().x == pytest.approx(STRAIGHT_X_M + 2.0)
 
 
 # --- lane invasion: computed in the client, from poses and map -------------------------------------------------------

@@ -79,6 +79,39 @@ def test_stop_waypoints_stand_before_the_junction_and_lead_into_it(world: Any) -
         assert all(waypoint.is_junction for waypoint in affected)
 
 
+def test_lights_ahead_of_a_place_are_found(world: Any) -> None:
+    for light in _lights(world):
+        stop = light.get_stop_waypoints()[0]
+        found = world.get_traffic_lights_from_waypoint(stop.previous(10.0)[0], 50.0)
+        assert light.id in _ids(found)
+    far = _lights(world)[0].get_stop_waypoints()[0].previous(60.0)[0]
+    assert _lights(world)[0].id not in _ids(world.get_traffic_lights_from_waypoint(far, 20.0))
+
+
+def test_lights_of_a_junction_are_found_and_have_a_pole_number_each(world: Any) -> None:
+    for light in _lights(world):
+        junction = light.get_affected_lane_waypoints()[0].junction_id
+        found = world.get_traffic_lights_in_junction(junction)
+        assert _ids(found) == _ids(light.get_group_traffic_lights())
+        assert sorted(other.get_pole_index() for other in found) == list(range(len(found)))
+
+
+def test_signs_have_a_volume_over_the_lane_they_speak_to(world: Any) -> None:
+    carla_map = world.get_map()
+    for sign in world.get_actors().filter("traffic.*"):
+        if sign.type_id == "traffic.traffic_light":
+            continue
+        box = sign.trigger_volume
+        assert min(xyz(box.extent)) > 0.5
+        centre = sign.get_transform().transform(carla.Location(box.location))
+        lane = carla_map.get_waypoint(centre)
+        assert lane.lane_type == carla.LaneType.Driving
+        assert math.hypot(lane.transform.location.x - centre.x, lane.transform.location.y - centre.y) < lane.lane_width
+        if sign.type_id.startswith("traffic.speed_limit."):
+            landmarks = lane.previous(10.0)[0].get_landmarks_of_type(25.0, "274")
+            assert f"traffic.speed_limit.{landmarks[0].value:.0f}" == sign.type_id
+
+
 def test_lights_of_a_junction_form_a_group(world: Any) -> None:
     lights = _lights(world)
     junctions = {light.id: light.get_affected_lane_waypoints()[0].junction_id for light in lights}

@@ -1,14 +1,12 @@
 """The simulator over many ticks with actors coming and going: it neither grows nor slows down.
 
-200,000 ticks take about 8 minutes on two cores: 5,000 took 12 s there, and 22 s while others kept the cores busy.
+200,000 ticks take about 8 minutes on two cores, 12 while others keep them busy: 30,000 took 104 s then.
 """
 
 from __future__ import annotations
 
 import os
 import random
-import statistics
-import time
 from typing import Any
 
 import carla
@@ -20,9 +18,10 @@ from tests.contract.conftest import DT_S, TOWN, Server
 SHORT = bool(os.environ.get("HARNESS_SOAK_SHORT"))
 TICKS = 2_000 if SHORT else 200_000
 VEHICLES = 40
-# Python returns memory to the system in its own time; a leak of 50 bytes per tick shows beyond this.
-GROWTH_ALLOWED_BYTES = 8 * 1024 * 1024
-SLOWDOWN_ALLOWED = 1.5
+# Resident memory after the first quarter against the end; at full length a leak of 40 bytes per tick shows.
+GROWTH_ALLOWED = 1.05
+# Processor time of the server: it does not depend on what else the machine does.
+SLOWDOWN_ALLOWED = 1.25
 
 
 @pytest.mark.soak
@@ -38,22 +37,20 @@ def test_memory_and_speed_stay_as_actors_come_and_go(server: Server) -> None:
     library, points = world.get_blueprint_library(), world.get_map().get_spawn_points()
     process = psutil.Process(server.pid)
     alive: list[tuple[int, int]] = []
-    spawned, sizes, durations_s = 0, [], []
+    spawned, sizes, cpu_s = 0, [], []
     for tick in range(TICKS):
         if tick % 5 == 0:
             alive, new = _replace_some(client, library, points, alive, generator)
             spawned += new
-        before_s = time.perf_counter()
-        world.tick()
-        durations_s.append(time.perf_counter() - before_s)
         if tick % (TICKS // 20) == 0:
             sizes.append(process.memory_info().rss)
+            cpu_s.append(sum(process.cpu_times()[:2]))
+        world.tick()
     assert spawned > TICKS // 5
     settled, last = max(sizes[4:8]), max(sizes[-4:])
-    assert last - settled < GROWTH_ALLOWED_BYTES, f"resident memory over time: {[size >> 10 for size in sizes]} KiB"
-    quarter = TICKS // 4
-    early_s, late_s = statistics.median(durations_s[quarter : 2 * quarter]), statistics.median(durations_s[-quarter:])
-    assert late_s < SLOWDOWN_ALLOWED * early_s, f"median tick {early_s * 1e6:.0f} us, later {late_s * 1e6:.0f} us"
+    assert last < GROWTH_ALLOWED * settled, f"resident memory over time: {[size >> 10 for size in sizes]} KiB"
+    early_s, late_s = cpu_s[10] - cpu_s[5], cpu_s[19] - cpu_s[14]
+    assert late_s < SLOWDOWN_ALLOWED * early_s, f"a quarter of the ticks took {early_s:.2f} s, later {late_s:.2f} s"
 
 
 def _replace_some(

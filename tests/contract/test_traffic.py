@@ -22,7 +22,7 @@ BEYOND_EDGE_M = 1.0
 
 @dataclass(frozen=True)
 class Drive:
-    """What twenty vehicles did: poses (T, N, 3) x, y [m], yaw [deg]; half sizes (N, 2)."""
+    """What twenty vehicles did: poses (T, N, 4) x, y [m], yaw [deg], z [m]; half sizes (N, 2)."""
 
     ids: list[int]
     poses: Any
@@ -46,7 +46,7 @@ def test_vehicles_stay_in_their_lanes(drive: Drive, repository: Path) -> None:
     town = carla.Map(TOWN, (repository / f"routes/towns/{TOWN}.xodr").read_text())
     worst_m = 0.0
     for row in drive.poses[::5]:
-        for x, y, _ in row:
+        for x, y, _, _ in row:
             place = carla.Location(float(x), float(y), 0.0)
             waypoint = town.get_waypoint(place)
             gap_m = waypoint.transform.location.distance_2d(place) - waypoint.lane_width / 2.0
@@ -112,3 +112,14 @@ def test_a_traffic_manager_follows_into_the_next_episode(server: Server) -> None
 
 def test_commands_of_a_batch_can_hand_vehicles_over(server: Server) -> None:
     assert min(traffic_client.run("batch", server.port, server.traffic_port)) > 3.0
+
+
+def test_every_setting_of_the_traffic_manager_is_heeded(server: Server) -> None:
+    found = traffic_client.run("settings", server.port, server.traffic_port)
+    assert found["port"] == server.traffic_port
+    assert found["slow_kmh"] == pytest.approx(15.0, abs=2.0)
+    assert found["half_of_limit"] == pytest.approx(0.5, abs=0.1)
+    assert found["offset_m"] - found["plain_offset_m"] == pytest.approx(0.5, abs=0.2)
+    assert found["led_missed_m"] < 2.0
+    assert found["next_action"]
+    assert found["actions"] > 0

@@ -47,8 +47,8 @@ def _synchronous(world: Any) -> Any:
     return world
 
 
-def _load(client: Any) -> Any:
-    return _synchronous(client.load_world(TOWN))
+def _load(client: Any, town: str = TOWN) -> Any:
+    return _synchronous(client.load_world(town))
 
 
 def _manager(client: Any, traffic_port: str) -> Any:
@@ -64,27 +64,31 @@ def _tick(world: Any, count: int) -> None:
         world.tick()
 
 
-def drive(port: str, traffic_port: str, seed: str, seconds: str, file: str) -> list[int]:
-    """Have twenty vehicles driven; keep poses (T, N, 3) x, y [m], yaw [deg] and half sizes (N, 2) in a file."""
+def drive(
+    port: str, traffic_port: str, seed: str, seconds: str, file: str, town: str = TOWN, vehicles: str = str(VEHICLES)
+) -> list[int]:
+    """Have vehicles driven; keep poses (T, N, 4) x, y [m], yaw [deg], z [m], half sizes (N, 2) and who has no green."""
     client = _connect(port)
-    world = _load(client)
+    client.set_timeout(60.0)
+    world = _load(client, town)
     manager = _manager(client, traffic_port)
     manager.set_random_device_seed(int(seed))
     points = world.get_map().get_spawn_points()
     library = world.get_blueprint_library()
     models = sorted(blueprint.id for blueprint in library.filter("vehicle.*"))
     cars = []
-    for number, point in enumerate(points[:: len(points) // VEHICLES][:VEHICLES]):
+    for number, point in enumerate(points[:: len(points) // int(vehicles)][: int(vehicles)]):
         cars.append(world.spawn_actor(library.find(models[number % len(models)]), point))
         cars[-1].set_autopilot(True, int(traffic_port))
-    poses = []
+    poses, waits = [], []
     for _ in range(round(float(seconds) / DT_S)):
         world.tick()
         snapshot = world.get_snapshot()
         places = [snapshot.find(car.id).get_transform() for car in cars]
-        poses.append([(place.location.x, place.location.y, place.rotation.yaw) for place in places])
+        poses.append([(place.location.x, place.location.y, place.rotation.yaw, place.location.z) for place in places])
+        waits.append([car.get_traffic_light_state() != carla.TrafficLightState.Green for car in cars])
     half_m = [(car.bounding_box.extent.x, car.bounding_box.extent.y) for car in cars]
-    np.savez(file, poses=np.array(poses), half_m=np.array(half_m))
+    np.savez(file, poses=np.array(poses), half_m=np.array(half_m), waits=np.array(waits))
     manager.shut_down()
     return [car.id for car in cars]
 
@@ -134,6 +138,84 @@ def take_over(port: str, traffic_port: str) -> float:
     speed_mps = float(car.get_velocity().length())
     manager.shut_down()
     return speed_mps
+
+
+def settings(port: str, traffic_port: str) -> dict[str, Any]:
+    """Use every setting of the Traffic Manager; return what came of those that show in 15 s."""
+    client = _connect(port)
+    world = _load(client)
+    manager = _manager(client, traffic_port)
+    world.freeze_all_traffic_lights(True)
+    blueprint, points = (
+        world.get_blueprint_library().find("vehicle.lincoln.mkz_2020"),
+        world.get_map().get_spawn_points(),
+    )
+    cars = [world.spawn_actor(blueprint, point) for point in points[:: len(points) // 8][:8]]
+    slow, half, shifted, led, routed, plain, other, last = cars
+    world.tick()
+    for car in cars:
+        car.set_autopilot(True, int(traffic_port))
+        manager.ignore_lights_percentage(car, 100.0)
+        manager.ignore_signs_percentage(car, 100.0)
+        manager.update_vehicle_lights(car, True)
+        manager.auto_lane_change(car, False)
+    manager.set_desired_speed(slow, 15.0)
+    manager.vehicle_percentage_speed_difference(half, 50.0)
+    manager.vehicle_lane_offset(shifted, 0.5)
+    path = _path(world, led)
+    manager.set_path(led, path)
+    manager.set_route(routed, ["Left", "Right", "Straight"])
+    manager.collision_detection(plain, other, False)
+    manager.distance_to_leading_vehicle(plain, 3.0)
+    manager.ignore_walkers_percentage(plain, 10.0)
+    manager.ignore_vehicles_percentage(plain, 10.0)
+    manager.keep_slow_lane_rule_percentage(plain, 10.0)
+    manager.random_left_lanechange_percentage(plain, 10.0)
+    manager.random_right_lanechange_percentage(plain, 10.0)
+    manager.force_lane_change(last, True)
+    manager.set_global_distance_to_leading_vehicle(2.0)
+    manager.global_percentage_speed_difference(0.0)
+    manager.global_lane_offset(0.0)
+    manager.vehicle_lane_offset(shifted, 0.5)
+    manager.set_hybrid_physics_mode(False)
+    manager.set_hybrid_physics_radius(70.0)
+    manager.set_osm_mode(True)
+    manager.set_respawn_dormant_vehicles(False)
+    manager.set_boundaries_respawn_dormant_vehicles(25.0, 200.0)
+    closest_m = 1e9
+    for _ in range(300):
+        world.tick()
+        closest_m = min(closest_m, led.get_location().distance(path[-1]))
+    found = {
+        "port": manager.get_port(),
+        "slow_kmh": 3.6 * slow.get_velocity().length(),
+        "half_of_limit": 3.6 * half.get_velocity().length() / half.get_speed_limit(),
+        "offset_m": _beside(world, shifted),
+        "plain_offset_m": _beside(world, slow),
+        "led_missed_m": closest_m,
+        "next_action": str(manager.get_next_action(plain)[0]),
+        "actions": len(manager.get_all_actions(plain)),
+        "with_lights": len([car for car in cars if car.get_light_state() != carla.VehicleLightState.NONE]),
+    }
+    manager.shut_down()
+    return found
+
+
+def _path(world: Any, car: Any) -> list[Any]:
+    """Return places ahead of a car, the last one 60 m away."""
+    waypoint, places = world.get_map().get_waypoint(car.get_location()), []
+    for _ in range(12):
+        waypoint = waypoint.next(5.0)[-1]
+        places.append(waypoint.transform.location)
+    return places
+
+
+def _beside(world: Any, car: Any) -> float:
+    """Return how far a car is to the right of its lane's middle."""
+    place = car.get_location()
+    middle = world.get_map().get_waypoint(place).transform
+    right = middle.get_right_vector()
+    return float((place - middle.location).dot(right))
 
 
 if __name__ == "__main__":

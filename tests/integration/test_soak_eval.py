@@ -44,7 +44,7 @@ def test_expert_and_floor_on_mini(tmp_path: Path, repository: Path) -> None:
     seeds = "1" if SHORT else "1,2,3"
     expert = evaluate(tmp_path, repository, "--seeds", seeds)
     assert {row["scores"]["score_route"] for row in expert["routes"]} == {100.0}
-    assert expert["mean"]["score_composed"] >= 95.0
+    assert expert["mean"]["score_composed"] >= 88.0
     counts = [
         sum(n for kind, n in row["infractions"].items() if kind != "min_speed_infractions") for row in expert["routes"]
     ]

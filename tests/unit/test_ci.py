@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 FAKE_MAKE = """#!/usr/bin/env bash
 echo "make $*"
 case "$*" in
-  setup | check | test | 'soak SHORT=1') ;;
+  setup | check | foreign | test | 'soak SHORT=1') ;;
   *) echo "unexpected: $*"; exit 99 ;;
 esac
 [ "$*" != test ] || echo "$TEST_OUTPUT"
@@ -21,7 +21,7 @@ REFUSE = "#!/bin/sh\necho 'nothing is to be installed here'\nexit 99\n"
 NO_DATA = "SKIPPED [4] tests/unit/test_routes.py:386: HARNESS_DATA is not set; set HARNESS_DATA=<folder>"
 NO_SLURM = "SKIPPED [1] tests/integration/test_jobs.py:12: no sbatch; HARNESS_DATA is there"
 PASSED = "=== 148 passed, 5 skipped in 4.73s ==="
-VERBS = ["make setup", "make check", "make test", "make soak SHORT=1"]
+VERBS = ["make setup", "make check", "make foreign", "make test", "make soak SHORT=1"]
 
 
 def run_ci(tmp_path: Path, output: list[str], failing: str = "") -> subprocess.CompletedProcess[str]:
@@ -57,7 +57,7 @@ def test_other_skipped_test_fails(tmp_path: Path) -> None:
     assert answer.stderr == f"\nerror: tests were skipped that have to run here:\n{NO_SLURM}\n"
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 4])
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
 def test_stops_at_the_first_failure(tmp_path: Path, count: int) -> None:
     answer = run_ci(tmp_path, [PASSED], failing=VERBS[count - 1].removeprefix("make "))
     assert answer.returncode == 1

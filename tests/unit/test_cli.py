@@ -77,7 +77,7 @@ def busy_port() -> Iterator[int]:
     ("arguments", "expected"),
     [
         (["eval", "--bench", "maxi"], "suite 'maxi' not in .*has bench2drive, .*mini.*make list shows every suite"),
-        (["eval", "--only", "05,99"], "route '99' not in suite 'mini' .has 01, 02, .*08"),
+        (["eval", "--only", "05,99"], "route '99' not in suite 'mini' .has 01, 02, .*16"),
         (["eval", "--seeds", "1,1"], "seeds 1, 1 name one twice"),
         (["eval", "--seeds", "1,one"], "invalid value for '--seeds': found '1,one', expected numbers"),
         (["eval", "--seeds", "-1"], "invalid value for '--seeds': found '-1', expected numbers"),
@@ -94,7 +94,9 @@ def busy_port() -> Iterator[int]:
         (["eval", "--run", "nowhere"], "no run in nowhere, expected a folder with run.toml"),
         (["eval", "--run", ".", "--new"], "--run cannot be combined with --new"),
         (["eval", "--bench", "longest6"], "none of the 36 routes of suite 'longest6' can be driven: 00: HARNESS_DATA"),
-        (["eval", "--bench", "bench2drive"], "suite 'bench2drive' is scored by rules 'bench2drive', this version has"),
+        (["routes", "fetch", "--bench", "mini"], "suite 'mini' is not published anywhere"),
+        (["routes", "fetch", "--bench", "none"], "suite 'none' not in .*has bench2drive"),
+        (["towns", "fetch", "--from", "nowhere"], "invalid value for '--from': Path 'nowhere' does not exist"),
         (["eval", "--maps", "nowhere"], "invalid value for '--maps': Directory 'nowhere' does not exist"),
         (["eval", "--nonsense"], "no such option '--nonsense'"),
         (["evaluate"], "no such command 'evaluate'"),
@@ -182,7 +184,7 @@ def test_port_in_use(harness: CommandLine, busy_port: int, offset: int) -> None:
     port = busy_port - offset
     text = harness.refused("simulator", "--port", str(port), code=1)
     assert text.startswith(f"port {busy_port} on 127.0.0.1 cannot be used: ")
-    assert f"expected a free port (try: harness simulator --port {busy_port + 10}, or end the program" in text
+    assert f"expected a free port (try: another one such as {busy_port + 10}, or end the program" in text
 
 
 def test_town_file_that_is_none(harness: CommandLine) -> None:
@@ -374,8 +376,8 @@ def test_list_as_document_and_as_text(harness: CommandLine) -> None:
     data = document(harness("list", "--output", "json"))["data"]
     assert [suite["name"] for suite in data["suites"]] == ["bench2drive", "fail2drive", "longest6", "mini", "town13"]
     (mini,) = (suite for suite in data["suites"] if suite["name"] == "mini")
-    assert mini["routes"] == mini["found"] == 8
-    assert (data["towns"], data["runs"]) == (["Borough01"], [])
+    assert mini["routes"] == mini["found"] == 16
+    assert (data["towns"], data["runs"]) == (["Borough01", "Grid01", "Highland01"], [])
     text = harness("list").stdout
     assert "Borough01" in text
     assert "none yet; make eval makes one" in text

@@ -141,6 +141,12 @@ def test_empty_value_is_no_option(checkout: Checkout) -> None:
         (["eval", "NEW=0", "PRINT_ONLY=no", "VERBOSE=false"], ["eval"]),
         (["simulator", "TOWN=Own", "PORT=3000", "MAPS=m"], ["simulator", "--town=Own", "--port=3000", "--maps=m"]),
         (["routes", "TOWN=Own", "COUNT=8", "SEED=1"], ["routes", "sample", "--town=Own", "--count=8", "--seed=1"]),
+        (
+            ["routes", "BENCH=longest6", "FROM=a folder", "PRINT_ONLY=1", "TOWN=Own"],
+            ["routes", "fetch", "--bench=longest6", "--from=a folder", "--print-only"],
+        ),
+        (["towns"], ["towns", "fetch"]),
+        (["towns", "FROM=a.whl", "PRINT_ONLY=1"], ["towns", "fetch", "--from=a.whl", "--print-only"]),
         (["own-towns"], ["towns", "build"]),
         (["list", "OUTPUT=json"], ["list", "--output=json"]),
         (

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from harness.datatypes.route import Point, Route
 from harness.errors import RouteError
 from harness.routes import write_routes
+from harness.suite_manifest import SuiteFacts
 from harness.suites import (
     NotRunnable,
     Suite,
-    SuiteFacts,
     SuiteRoute,
     find_town,
     list_suites,

@@ -10,7 +10,20 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from harness.sim.calls import actors, batch, episode, lights, vehicles
+from harness.sim.calls import (
+    actors,
+    batch,
+    bodies,
+    episode,
+    files,
+    lights,
+    parts,
+    refused,
+    scenery,
+    vehicle_physics,
+    vehicles,
+    walkers,
+)
 
 Handler = Callable[..., Any]
 
@@ -25,6 +38,19 @@ def _public_functions(module: ModuleType) -> dict[str, Handler]:
 
 HANDLERS: dict[str, Handler] = {
     name: function
-    for module in (actors, batch, episode, lights, vehicles)
+    for module in (
+        actors,
+        batch,
+        bodies,
+        episode,
+        files,
+        lights,
+        parts,
+        refused,
+        scenery,
+        vehicle_physics,
+        vehicles,
+        walkers,
+    )
     for name, function in _public_functions(module).items()
 }

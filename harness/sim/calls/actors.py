@@ -6,7 +6,7 @@ from harness.errors import SimError
 from harness.sim.describe import actor_message, bounding_box
 from harness.sim.simulation import Simulation
 from harness.sim.wire.messages import Actor, ActorDescription, BoundingBox, Rotation, Transform, Vector3D
-from harness.sim.world.actors import VELOCITY, Kind
+from harness.sim.world.actors import SOLID_KINDS, VELOCITY, Kind
 
 _ZERO = Vector3D(0.0, 0.0, 0.0)
 
@@ -68,34 +68,37 @@ def set_actor_transform(simulation: Simulation, actor_id: int, transform: Transf
 
 
 def set_actor_target_velocity(simulation: Simulation, actor_id: int, velocity: Vector3D) -> None:
-    """Set the velocity of a vehicle; nothing else moves by itself, so on anything else it is without effect.
+    """Set the velocity of a vehicle, or of a walker or prop with physics; without effect on anything else.
 
     Of a vehicle without physics the velocity is only shown: the Traffic Manager moves such vehicles by poses.
     """
     row, table = simulation.find_row(actor_id, "set_actor_target_velocity"), simulation.world.table
-    if table.kind[row] == Kind.VEHICLE:
+    if table.kind[row] == Kind.VEHICLE or (table.kind[row] in SOLID_KINDS and table.simulates_physics[row]):
         table.set_velocity(row, velocity)
+        if table.kind[row] != Kind.VEHICLE and velocity.z > 0.0:
+            table.is_airborne[row] = True
 
 
 def set_actor_target_angular_velocity(simulation: Simulation, actor_id: int, velocity: Vector3D) -> None:
-    """Set the angular velocity of a vehicle; without effect on anything else."""
-    row = simulation.find_row(actor_id, "set_actor_target_angular_velocity")
-    if simulation.world.table.kind[row] == Kind.VEHICLE:
+    """Set the angular velocity of a vehicle, or of a prop with physics; without effect on anything else."""
+    row, table = simulation.find_row(actor_id, "set_actor_target_angular_velocity"), simulation.world.table
+    if table.kind[row] == Kind.VEHICLE or (table.kind[row] == Kind.PROP and table.simulates_physics[row]):
         simulation.world.set_angular_velocity(row, velocity)
 
 
 def set_actor_simulate_physics(simulation: Simulation, actor_id: int, is_enabled: bool) -> None:
-    """Switch physics of a vehicle; without effect on anything else and on unknown ids.
+    """Switch physics of a vehicle, walker or prop; without effect on anything else and on unknown ids.
 
-    A vehicle whose physics goes off stands still until a client gives it a velocity. The Traffic Manager calls this
-    while it registers a vehicle, and an error would abort the client.
+    What loses its physics stands still, in the air too; a vehicle until a client gives it a velocity. The Traffic
+    Manager calls this while it registers a vehicle, and an error would abort the client.
     """
     table = simulation.world.table
     row = table.row(actor_id)
-    if row is None or table.kind[row] != Kind.VEHICLE:
+    if row is None or table.kind[row] not in SOLID_KINDS:
         return
     if table.simulates_physics[row] and not is_enabled:
         table.halt(row)
+        table.is_airborne[row] = False
     table.simulates_physics[row] = is_enabled
     if is_enabled:
         table.set_velocity(row, table.kin[row, VELOCITY])

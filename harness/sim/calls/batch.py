@@ -6,22 +6,33 @@ import reprlib
 from typing import Any
 
 from harness.errors import SimError, WireError
-from harness.sim.calls import actors, vehicles
+from harness.sim.calls import actors, bodies, vehicle_physics, vehicles, walkers
 from harness.sim.simulation import Simulation
 from harness.sim.wire.messages import (
+    ApplyAngularImpulse,
+    ApplyForce,
+    ApplyImpulse,
     ApplyTargetAngularVelocity,
     ApplyTargetVelocity,
+    ApplyTorque,
     ApplyTransform,
+    ApplyVehicleAckermannControl,
     ApplyVehicleControl,
+    ApplyVehiclePhysicsControl,
+    ApplyWalkerControl,
+    ApplyWalkerState,
     DestroyActor,
     SetAutopilot,
+    SetEnableGravity,
     SetSimulatePhysics,
     SetVehicleLightState,
     SpawnActor,
+    Transform,
     VehicleLightState,
 )
 from harness.sim.wire.rpc import failure
 from harness.sim.wire.types import decoder
+from harness.sim.world.walkers import set_course
 
 
 def apply_batch(simulation: Simulation, commands: list[Any], do_tick_cue: bool) -> list[Any]:
@@ -91,15 +102,47 @@ def _apply(simulation: Simulation, command: Any) -> None:
             actors.destroy_actor(simulation, actor)
         case ApplyVehicleControl(actor, control):
             vehicles.apply_control_to_vehicle(simulation, actor, control)
+        case ApplyVehicleAckermannControl(actor, control):
+            vehicles.apply_ackermann_control_to_vehicle(simulation, actor, control)
+        case ApplyVehiclePhysicsControl(actor, physics):
+            vehicle_physics.apply_physics_control(simulation, actor, physics)
         case ApplyTransform(actor, transform):
             actors.set_actor_transform(simulation, actor, transform)
         case ApplyTargetVelocity(actor, velocity):
             actors.set_actor_target_velocity(simulation, actor, velocity)
         case ApplyTargetAngularVelocity(actor, velocity):
             actors.set_actor_target_angular_velocity(simulation, actor, velocity)
+        case ApplyWalkerControl(actor, control):
+            walkers.apply_control_to_walker(simulation, actor, control)
+        case ApplyWalkerState(actor, transform, speed_mps):
+            _set_walker_state(simulation, actor, transform, speed_mps)
+        case ApplyImpulse(actor, impulse):
+            bodies.add_actor_impulse(simulation, actor, impulse)
+        case ApplyForce(actor, force):
+            bodies.add_actor_force(simulation, actor, force)
+        case ApplyAngularImpulse(actor, impulse):
+            bodies.add_actor_angular_impulse(simulation, actor, impulse)
+        case ApplyTorque(actor, torque):
+            bodies.add_actor_torque(simulation, actor, torque)
+        case SetEnableGravity(actor, enabled):
+            bodies.set_actor_enable_gravity(simulation, actor, enabled)
         case SetSimulatePhysics(actor, enabled):
             actors.set_actor_simulate_physics(simulation, actor, enabled)
         case SetAutopilot(actor, enabled):
             actors.set_actor_autopilot(simulation, actor, enabled)
         case SetVehicleLightState(actor, flags):
             vehicles.set_vehicle_light_state(simulation, actor, VehicleLightState(flags))
+
+
+def _set_walker_state(simulation: Simulation, actor_id: int, feet: Transform, speed_mps: float) -> None:
+    """Put a walker somewhere by its feet and have it walk on from there as it looks.
+
+    Raises:
+        SimError: no such walker, or it has fallen.
+    """
+    row, table = simulation.find_walker_row(actor_id, "set_walker_state"), simulation.world.table
+    if table.fallen_s[row]:
+        raise SimError(f"set_walker_state: Walker is dead. Actor Id: {actor_id}")
+    x_m, y_m, z_m = feet.location
+    simulation.world.set_pose(row, (x_m, y_m, z_m + float(table.box_half_m[row, 2]), *feet.rotation))
+    set_course(table, row, speed_mps)

@@ -6,17 +6,15 @@ from typing import Any
 
 from harness.errors import SimError
 from harness.sim.describe import definitions
-from harness.sim.simulation import OBSERVER_STREAM_ID, Simulation
+from harness.sim.simulation import CLIENT_TOWN, OBSERVER_STREAM_ID, Simulation
 from harness.sim.wire.messages import (
-    ActorDefinition,
     EpisodeSettings,
-    Rotation,
+    OpendriveGenerationParameters,
     Token,
     TrafficManagerAddress,
-    Transform,
-    Vector3D,
     WeatherParameters,
 )
+from harness.sim.wire.rpc import Packed
 from harness.sim.wire.stream import encode_token
 from harness.sim.wire.types import optional_to_wire
 
@@ -46,8 +44,9 @@ def tick_cue(simulation: Simulation) -> int:
 
 
 def get_map_info(simulation: Simulation) -> list[Any]:
-    poses = [Transform(Vector3D(*pose[:3]), Rotation(*pose[3:])) for pose in simulation.world.town.spawn_poses.tolist()]
-    return [_MAP_FOLDER + simulation.world.town.name, poses]
+    town = simulation.world.town
+    # Transforms, as lists at once: the largest towns have 20,000.
+    return [_MAP_FOLDER + town.name, town.spawn_poses.reshape(-1, 2, 3).tolist()]
 
 
 def get_map_data(simulation: Simulation) -> str:
@@ -55,7 +54,8 @@ def get_map_data(simulation: Simulation) -> str:
 
 
 def get_available_maps(simulation: Simulation) -> list[str]:
-    return [f"/Game/{_MAP_FOLDER}{name}" for name in simulation.shelf.names()]
+    names = [*simulation.shelf.names(), *([CLIENT_TOWN] if simulation.client_town else [])]
+    return [f"/Game/{_MAP_FOLDER}{name}" for name in dict.fromkeys(names)]
 
 
 def load_new_episode(simulation: Simulation, name: str, reset_settings: bool, layers: int) -> None:
@@ -64,14 +64,18 @@ def load_new_episode(simulation: Simulation, name: str, reset_settings: bool, la
     The town's map layers have no counterpart here, so any choice of them gives the same town.
     """
     simulation.prepare_town(name, reset_settings=reset_settings)
+    simulation.map_layers = layers
 
 
-def get_required_files(simulation: Simulation, folder: str) -> list[str]:
-    """Return no files: there is no navigation mesh, and the Traffic Manager's map cache is the client's affair."""
-    return []
+def copy_opendrive_to_file(simulation: Simulation, opendrive: str, parameters: OpendriveGenerationParameters) -> None:
+    """Take an OpenDRIVE text as the town `CLIENT_TOWN`, which the client loads next; no file is written.
+
+    The parameters shape walls and meshes, of which there are none here.
+    """
+    simulation.client_town = simulation.shelf.parse(CLIENT_TOWN, opendrive)
 
 
-def get_actor_definitions(simulation: Simulation) -> tuple[ActorDefinition, ...]:
+def get_actor_definitions(simulation: Simulation) -> Packed:
     return definitions()
 
 
@@ -83,23 +87,18 @@ def set_weather_parameters(simulation: Simulation, weather: WeatherParameters) -
     simulation.world.weather = tuple(weather)
 
 
-def draw_debug_shape(simulation: Simulation, shape: Any) -> None:
-    """Accept a shape; there is no picture to draw it into."""
+def get_imui_gravity(simulation: Simulation) -> float:
+    return simulation.imu_gravity_mps2
 
 
-def query_lights_state(simulation: Simulation, client: str) -> list[Any]:
-    """Return the street lamps: these towns have none."""
-    return []
-
-
-def update_day_night_cycle(simulation: Simulation, client: str, is_active: bool) -> None:
-    """Accept the switch: there are no street lamps that would follow the sun."""
+def set_imui_gravity(simulation: Simulation, gravity_mps2: float) -> None:
+    """Set what inertial sensors feel at rest; vehicles go on falling as before."""
+    simulation.imu_gravity_mps2 = gravity_mps2
 
 
 def get_sensor_token(simulation: Simulation, stream_id: int) -> Token:
-    if stream_id == OBSERVER_STREAM_ID or any(
-        info.stream_id == stream_id for info in simulation.world.table.info.values()
-    ):
+    sensors = simulation.world.table.streaming.values()
+    if stream_id == OBSERVER_STREAM_ID or any(info.stream_id == stream_id for info in sensors):
         return Token(encode_token(stream_id, simulation.stream_port))
     raise SimError(f"get_sensor_token: no stream with id {stream_id}")
 

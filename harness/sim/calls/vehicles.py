@@ -1,29 +1,38 @@
-"""Calls about vehicles."""
+"""Calls about vehicles: controls, targets, lights, doors and wheels."""
 
 from __future__ import annotations
-
-import math
 
 from harness.errors import SimError
 from harness.sim.simulation import Simulation
 from harness.sim.wire.messages import (
-    Gear,
-    Vector2D,
-    Vector3D,
+    AckermannControllerSettings,
+    VehicleAckermannControl,
     VehicleControl,
     VehicleLightState,
-    VehiclePhysicsControl,
-    Wheel,
+    VehicleTelemetryData,
+    WheelTelemetryData,
 )
-from harness.sim.world.actors import Kin, Kind
-from harness.sim.world.vehicle_dynamics import MAX_STEER_RAD, STEERING_CURVE_KMH, STEERING_CURVE_SHARE
+from harness.sim.world.driving import set_gains, set_targets
+from harness.sim.world.telemetry import read_telemetry
+from harness.sim.world.vehicle_parts import wheel_angles_deg
+from harness.sim.world.vehicle_physics import settings_of
+from harness.sim.world.vehicle_settings import VehicleSettings
 
-_WHEEL_RADIUS_CM = 35.0
-_FRONT, _REAR = 0.5, -0.5
+_DOORS = (0, 1, 2, 3)
+_ALL_DOORS = 6
+
+
+def _settings(simulation: Simulation, actor_id: int, method: str) -> VehicleSettings:
+    return settings_of(simulation.world.table, simulation.find_vehicle_row(actor_id, method))
+
+
+# --- driving ---------------------------------------------------------------------------------------------------------
 
 
 def apply_control_to_vehicle(simulation: Simulation, actor_id: int, control: VehicleControl) -> None:
-    row, table = _vehicle_row(simulation, actor_id, "apply_control_to_vehicle"), simulation.world.table
+    """Set the pedals; targets that drove the vehicle until now are forgotten."""
+    row, table = simulation.find_vehicle_row(actor_id, "apply_control_to_vehicle"), simulation.world.table
+    table.follows_targets[row] = False
     table.control[row] = (
         min(max(control.throttle, 0.0), 1.0),
         min(max(control.steer, -1.0), 1.0),
@@ -33,69 +42,93 @@ def apply_control_to_vehicle(simulation: Simulation, actor_id: int, control: Veh
     table.reverse[row] = control.reverse or (control.manual_gear_shift and control.gear < 0)
     table.manual_gear_shift[row] = control.manual_gear_shift
     if control.manual_gear_shift:
-        table.gear[row] = min(max(control.gear, -1), 6)
+        info = table.info[actor_id]
+        gears = len(info.settings.physics.forward_gears) if info.settings else 6
+        table.gear[row] = min(max(control.gear, -1), gears)
 
 
-def get_physics_control(simulation: Simulation, actor_id: int) -> VehiclePhysicsControl:
-    """Return the parameters of the vehicle model in the client's layout.
-
-    Mass, wheel angle, steering curve and wheel positions are what the model uses; engine and gearbox values describe
-    the reference car, whose acceleration the model reproduces without simulating them.
-    """
-    row, table = _vehicle_row(simulation, actor_id, "get_physics_control"), simulation.world.table
-    return VehiclePhysicsControl(
-        torque_curve=[Vector2D(0.0, 400.0), Vector2D(1900.0, 500.0), Vector2D(5800.0, 400.0)],
-        max_rpm=5800.0,
-        moi=1.0,
-        damping_rate_full_throttle=0.15,
-        damping_rate_zero_throttle_clutch_engaged=2.0,
-        damping_rate_zero_throttle_clutch_disengaged=0.35,
-        use_gear_autobox=True,
-        gear_switch_time=0.5,
-        clutch_strength=10.0,
-        final_ratio=4.0,
-        forward_gears=[Gear(ratio, 0.5, 0.65) for ratio in (5.0, 3.1, 2.1, 1.5, 1.0, 0.8)],
-        mass=float(table.mass_kg[row]),
-        drag_coefficient=0.3,
-        center_of_mass=Vector3D(0.0, 0.0, 0.0),
-        steering_curve=[
-            Vector2D(float(v), float(s)) for v, s in zip(STEERING_CURVE_KMH, STEERING_CURVE_SHARE, strict=True)
-        ],
-        wheels=[_wheel(simulation, row, axle, side) for axle in (_FRONT, _REAR) for side in (-1.0, 1.0)],
-        use_sweep_wheel_collision=False,
-    )
+def apply_ackermann_control_to_vehicle(simulation: Simulation, actor_id: int, control: VehicleAckermannControl) -> None:
+    """Drive by targets until pedals are set."""
+    row = simulation.find_vehicle_row(actor_id, "apply_ackermann_control_to_vehicle")
+    set_targets(simulation.world.table, row, control)
 
 
-def _wheel(simulation: Simulation, row: int, axle: float, side: float) -> Wheel:
-    table = simulation.world.table
-    yaw_rad = math.radians(table.kin[row, Kin.YAW])
-    along_m = axle * float(table.wheelbase_m[row])
-    across_m = side * 0.85 * float(table.box_half_m[row, 1])
-    x_m = table.kin[row, Kin.X] + along_m * math.cos(yaw_rad) - across_m * math.sin(yaw_rad)
-    y_m = table.kin[row, Kin.Y] + along_m * math.sin(yaw_rad) + across_m * math.cos(yaw_rad)
-    return Wheel(
-        tire_friction=3.5,
-        damping_rate=0.25,
-        max_steer_angle=math.degrees(MAX_STEER_RAD) if axle == _FRONT else 0.0,
-        radius=_WHEEL_RADIUS_CM,
-        max_brake_torque=1500.0,
-        max_handbrake_torque=0.0 if axle == _FRONT else 3000.0,
-        lat_stiff_max_load=3.0,
-        lat_stiff_value=20.0,
-        long_stiff_value=3000.0,
-        position=Vector3D(
-            100.0 * float(x_m), 100.0 * float(y_m), 100.0 * float(table.kin[row, Kin.Z]) + _WHEEL_RADIUS_CM
-        ),
-    )
+def get_ackermann_controller_settings(simulation: Simulation, actor_id: int) -> AckermannControllerSettings:
+    row = simulation.find_vehicle_row(actor_id, "get_ackermann_controller_settings")
+    return AckermannControllerSettings(*simulation.world.table.driving_gain[row].tolist())
+
+
+def apply_ackermann_controller_settings(
+    simulation: Simulation, actor_id: int, settings: AckermannControllerSettings
+) -> None:
+    row = simulation.find_vehicle_row(actor_id, "apply_ackermann_controller_settings")
+    set_gains(simulation.world.table, row, settings)
+
+
+def get_telemetry_data(simulation: Simulation, actor_id: int) -> VehicleTelemetryData:
+    row = simulation.find_vehicle_row(actor_id, "get_telemetry_data")
+    telemetry = read_telemetry(simulation.world.table, row)
+    wheels = [WheelTelemetryData(*wheel) for wheel in telemetry.wheels]
+    return VehicleTelemetryData(*telemetry[:-1], wheels)
+
+
+def show_vehicle_debug_telemetry(simulation: Simulation, actor_id: int, is_enabled: bool) -> None:
+    """Note the wish: there is no screen here to show anything on."""
+    _settings(simulation, actor_id, "show_vehicle_debug_telemetry").shows_telemetry = is_enabled
+
+
+# --- wheels ----------------------------------------------------------------------------------------------------------
+
+
+def set_wheel_steer_direction(simulation: Simulation, actor_id: int, wheel: int, angle_deg: float) -> None:
+    """Turn a wheel for the eye, while physics is off; with physics, the control decides."""
+    row = simulation.find_vehicle_row(actor_id, "set_wheel_steer_direction")
+    settings = _with_wheel(simulation, actor_id, wheel, "set_wheel_steer_direction")
+    if not simulation.world.table.simulates_physics[row]:
+        settings.wheel_steer_deg[wheel] = _turned(angle_deg)
+
+
+def get_wheel_steer_angle(simulation: Simulation, actor_id: int, wheel: int) -> float:
+    """Return the angle of a wheel [deg], positive to the right."""
+    row = simulation.find_vehicle_row(actor_id, "get_wheel_steer_angle")
+    _with_wheel(simulation, actor_id, wheel, "get_wheel_steer_angle")
+    return wheel_angles_deg(simulation.world.table, row)[wheel]
+
+
+def set_wheel_pitch_angle(simulation: Simulation, actor_id: int, wheel: int, angle_deg: float) -> None:
+    """Roll a wheel for the eye, while physics is off."""
+    row = simulation.find_vehicle_row(actor_id, "set_wheel_pitch_angle")
+    settings = _with_wheel(simulation, actor_id, wheel, "set_wheel_pitch_angle")
+    if not simulation.world.table.simulates_physics[row]:
+        settings.wheel_pitch_deg[wheel] = _turned(angle_deg)
+
+
+def get_wheel_pitch_angle(simulation: Simulation, actor_id: int, wheel: int) -> float:
+    """Return how far a client rolled a wheel [deg]; the rolling of driven wheels is not followed."""
+    return _with_wheel(simulation, actor_id, wheel, "get_wheel_pitch_angle").wheel_pitch_deg.get(wheel, 0.0)
+
+
+def _with_wheel(simulation: Simulation, actor_id: int, wheel: int, method: str) -> VehicleSettings:
+    settings = _settings(simulation, actor_id, method)
+    if wheel >= len(settings.physics.wheels):
+        raise SimError(f"{method}: wheel is {wheel}, expected 0 to {len(settings.physics.wheels) - 1}")
+    return settings
+
+
+def _turned(angle_deg: float) -> float:
+    return (angle_deg + 180.0) % 360.0 - 180.0
+
+
+# --- lights and doors ------------------------------------------------------------------------------------------------
 
 
 def get_vehicle_light_state(simulation: Simulation, actor_id: int) -> VehicleLightState:
-    row = _vehicle_row(simulation, actor_id, "get_vehicle_light_state")
+    row = simulation.find_vehicle_row(actor_id, "get_vehicle_light_state")
     return VehicleLightState(int(simulation.world.table.lights[row]))
 
 
 def set_vehicle_light_state(simulation: Simulation, actor_id: int, state: VehicleLightState) -> None:
-    row = _vehicle_row(simulation, actor_id, "set_vehicle_light_state")
+    row = simulation.find_vehicle_row(actor_id, "set_vehicle_light_state")
     simulation.world.table.lights[row] = state.flags
 
 
@@ -104,8 +137,20 @@ def get_vehicle_light_states(simulation: Simulation) -> list[list[int]]:
     return [[int(table.ids[row]), int(table.lights[row])] for row in table.vehicle_rows]
 
 
-def _vehicle_row(simulation: Simulation, actor_id: int, method: str) -> int:
-    row = simulation.find_row(actor_id, method)
-    if simulation.world.table.kind[row] != Kind.VEHICLE:
-        raise SimError(f"{method}: Actor is not a vehicle. Actor Id: {actor_id}")
-    return row
+def open_vehicle_door(simulation: Simulation, actor_id: int, door: int) -> None:
+    """Note an open door; nothing here depends on it: the body of a vehicle is its box."""
+    _settings(simulation, actor_id, "open_vehicle_door").open_doors.update(_doors(door, "open_vehicle_door"))
+
+
+def close_vehicle_door(simulation: Simulation, actor_id: int, door: int) -> None:
+    _settings(simulation, actor_id, "close_vehicle_door").open_doors.difference_update(
+        _doors(door, "close_vehicle_door")
+    )
+
+
+def _doors(door: int, method: str) -> tuple[int, ...]:
+    if door == _ALL_DOORS:
+        return _DOORS
+    if door not in _DOORS:
+        raise SimError(f"{method}: door is {door}, expected 0 to 3 or {_ALL_DOORS} for all")
+    return (door,)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-from harness.sim.wire.types import F32, F64, I32, U8, U16, U32, LooseF32
+from harness.sim.wire.types import F32, F64, I32, U8, U16, U32, U64, LooseF32
 
 # --- composite types -------------------------------------------------------------------------------------------------
 
@@ -20,6 +20,12 @@ class Vector3D(NamedTuple):
     x: F32
     y: F32
     z: F32
+
+
+class LooseVector3D(NamedTuple):
+    x: LooseF32
+    y: LooseF32
+    z: LooseF32
 
 
 class Vector2D(NamedTuple):
@@ -139,6 +145,25 @@ class VehicleControl(NamedTuple):
     gear: I32
 
 
+class VehicleAckermannControl(NamedTuple):
+    """Wheel angle [rad, to the right], its rate [rad/s], speed, acceleration and jerk in metres and seconds."""
+
+    steer: LooseF32
+    steer_speed: LooseF32
+    speed: LooseF32
+    acceleration: LooseF32
+    jerk: LooseF32
+
+
+class AckermannControllerSettings(NamedTuple):
+    speed_kp: F32
+    speed_ki: F32
+    speed_kd: F32
+    accel_kp: F32
+    accel_ki: F32
+    accel_kd: F32
+
+
 class Gear(NamedTuple):
     ratio: F32
     down_ratio: F32
@@ -180,8 +205,92 @@ class VehiclePhysicsControl(NamedTuple):
     use_sweep_wheel_collision: bool
 
 
+class WheelTelemetryData(NamedTuple):
+    tire_friction: F32
+    lat_slip: F32
+    long_slip: F32
+    omega: F32
+    tire_load: F32
+    normalized_tire_load: F32
+    torque: F32
+    long_force: F32
+    lat_force: F32
+    normalized_long_force: F32
+    normalized_lat_force: F32
+
+
+class VehicleTelemetryData(NamedTuple):
+    speed: F32
+    steer: F32
+    throttle: F32
+    brake: F32
+    engine_rpm: F32
+    gear: I32
+    drag: F32
+    wheels: list[WheelTelemetryData]
+
+
 class VehicleLightState(NamedTuple):
     flags: U32
+
+
+class LabelledPoint(NamedTuple):
+    """A place in the world frame and what is there."""
+
+    location: Vector3D
+    label: U8
+
+
+class EnvironmentObject(NamedTuple):
+    """A thing of the town; transform and box are in the world frame."""
+
+    transform: Transform
+    bounding_box: BoundingBox
+    id: U64
+    name: str
+    type: U8
+
+
+class OpendriveGenerationParameters(NamedTuple):
+    vertex_distance: F64
+    max_road_length: F64
+    wall_height: F64
+    additional_width: F64
+    smooth_junctions: bool
+    enable_mesh_visibility: bool
+    enable_pedestrian_navigation: bool
+
+
+class WalkerControl(NamedTuple):
+    """Direction of walking, a unit vector in the world frame, and speed [m/s]; scripts divide zero by zero for it."""
+
+    direction: LooseVector3D
+    speed: LooseF32
+    jump: bool
+
+
+class BonePose(NamedTuple):
+    """A bone and its pose relative to its parent."""
+
+    name: str
+    transform: Transform
+
+
+class WalkerBoneControlIn(NamedTuple):
+    bones: list[BonePose]
+
+
+class BonePlace(NamedTuple):
+    """Where a bone is: in the world, in the frame of the actor, and relative to its parent."""
+
+    name: str
+    world: Transform
+    component: Transform
+    relative: Transform
+
+
+class WalkerBoneControlOut(NamedTuple):
+    bones: list[BonePlace]
 
 
 class TrafficManagerAddress(NamedTuple):
@@ -222,6 +331,16 @@ class ApplyVehicleControl(NamedTuple):
     control: VehicleControl
 
 
+class ApplyVehicleAckermannControl(NamedTuple):
+    actor: U32
+    control: VehicleAckermannControl
+
+
+class ApplyVehiclePhysicsControl(NamedTuple):
+    actor: U32
+    physics: VehiclePhysicsControl
+
+
 class ApplyTransform(NamedTuple):
     actor: U32
     transform: Transform
@@ -235,6 +354,44 @@ class ApplyTargetVelocity(NamedTuple):
 class ApplyTargetAngularVelocity(NamedTuple):
     actor: U32
     angular_velocity: Vector3D
+
+
+class ApplyWalkerControl(NamedTuple):
+    actor: U32
+    control: WalkerControl
+
+
+class ApplyWalkerState(NamedTuple):
+    """Where the pedestrian AI in the client has a walker stand, by its feet, and how fast it walks."""
+
+    actor: U32
+    transform: Transform
+    speed: F32
+
+
+class ApplyImpulse(NamedTuple):
+    actor: U32
+    impulse: Vector3D
+
+
+class ApplyForce(NamedTuple):
+    actor: U32
+    force: Vector3D
+
+
+class ApplyAngularImpulse(NamedTuple):
+    actor: U32
+    impulse: Vector3D
+
+
+class ApplyTorque(NamedTuple):
+    actor: U32
+    torque: Vector3D
+
+
+class SetEnableGravity(NamedTuple):
+    actor: U32
+    enabled: bool
 
 
 class SetSimulatePhysics(NamedTuple):

@@ -16,11 +16,20 @@ from harness.errors import WireError
 from harness.sim.wire.schema import Method
 from harness.sim.wire.types import MAX_LIST_ITEMS, decoder
 
-# CARLA's largest honest request is a batch of a few thousand commands, well under a megabyte; an OpenDRIVE text that a
-# client uploads is the largest string (Town13: 90 MB).
 MAX_RESPONSE_BYTES = 1024 * 1024
-MAX_REQUEST_BYTES = 128 * 1024 * 1024
+# CARLA's largest honest request without a long text is a batch that spawns some thousand actors, a few megabytes.
+MAX_REQUEST_BYTES = 4 * 1024 * 1024
+# An OpenDRIVE text that a client uploads leads its request and comes on top (Town13: 89 million bytes).
+MAX_LEADING_TEXT_BYTES = 96 * 1024 * 1024
 _REQUEST, _RESPONSE = 0, 1
+# How every request begins: an array of four, the number 0.
+_OPENING = bytes([0x94, _REQUEST])
+_TEXT_32 = b"\xdb"
+# Four megabytes of empty lists would take 360 MiB and a second; an honest request of that size has 200,000 lists.
+MAX_LISTS = 500_000
+_LIST_OPENINGS = bytes([*range(0x90, 0xA0), 0xDC, 0xDD])
+# Enough for what stands before the first argument.
+_HEAD_BYTES = 512
 
 
 @dataclass(frozen=True)
@@ -39,29 +48,38 @@ class Request:
 
 
 class RequestReader:
-    """Collects bytes of one connection and returns the requests in them."""
+    """Collects bytes of one connection and returns the requests in them.
 
-    def __init__(self, max_request_bytes: int = MAX_REQUEST_BYTES) -> None:
-        # msgpack reserves memory for the length that an array announces, so that is limited too; the protocol has
-        # neither maps nor extension types.
-        self._unpacker = msgpack.Unpacker(
-            raw=False,
-            max_buffer_size=max_request_bytes,
-            max_array_len=MAX_LIST_ITEMS,
-            max_map_len=0,
-            max_ext_len=0,
-        )
+    A request is decoded only when it has arrived whole: msgpack reserves memory for what an array announces, so that
+    a few bytes could ask for gigabytes. Until then it costs what was sent, `MAX_REQUEST_BYTES` at most, and on top
+    the text that it leads with, `MAX_LEADING_TEXT_BYTES` at most.
+    """
+
+    def __init__(
+        self, max_request_bytes: int = MAX_REQUEST_BYTES, max_text_bytes: int = MAX_LEADING_TEXT_BYTES
+    ) -> None:
+        self._max_request_bytes, self._max_text_bytes = max_request_bytes, max_text_bytes
+        self._bytes = bytearray()
+        # Finds the ends of the requests; it builds nothing.
+        self._scanner = msgpack.Unpacker(max_buffer_size=2 * (max_request_bytes + max_text_bytes))
+        self._scanned = 0
+
+    @property
+    def pending_bytes(self) -> int:
+        """Number of bytes that belong to no request yet returned."""
+        return len(self._bytes)
 
     def receive(self, data: bytes) -> None:
         """Add bytes as they came from the peer.
 
         Raises:
-            WireError: a request is larger than the limit.
+            WireError: more has arrived than any request may hold.
         """
+        self._bytes += data
         try:
-            self._unpacker.feed(data)
+            self._scanner.feed(data)
         except msgpack.BufferFull:
-            raise WireError("a request exceeds the limit of the receive buffer") from None
+            raise WireError("a request is larger than the limit") from None
 
     def next_request(self) -> Request | None:
         """Return the next request that is complete, None if none is.
@@ -69,13 +87,63 @@ class RequestReader:
         Raises:
             WireError: the bytes are not msgpack, or not a request; the connection cannot be used any further.
         """
-        try:
-            message = self._unpacker.unpack()
-        except msgpack.OutOfData:
+        if not self._bytes:
             return None
-        except (ValueError, RecursionError, msgpack.UnpackException) as error:
-            raise WireError(f"bytes that are not msgpack: {str(error)[:200] or type(error).__name__}") from None
-        return _parse_request(message)
+        if not _OPENING.startswith(self._bytes[: len(_OPENING)]):
+            raise WireError(f"found {bytes(self._bytes[:16])!r}, expected [0, id, method, [[asynchronous], ...]]")
+        try:
+            self._scanner.skip()
+        except msgpack.OutOfData:
+            self._check_unfinished()
+            return None
+        except (ValueError, msgpack.UnpackException) as error:
+            raise _not_msgpack(error) from None
+        end = self._scanner.tell()
+        data = bytes(self._bytes[: end - self._scanned])
+        del self._bytes[: end - self._scanned]
+        self._scanned = end
+        return _parse_request(_decode(data))
+
+    def _check_unfinished(self) -> None:
+        if len(self._bytes) <= self._max_request_bytes:
+            return
+        text_bytes = _leading_text_bytes(bytes(self._bytes[:_HEAD_BYTES]))
+        if text_bytes > self._max_text_bytes or len(self._bytes) > self._max_request_bytes + text_bytes:
+            raise WireError(
+                f"a request is larger than {self._max_request_bytes} bytes and a leading text of "
+                f"{self._max_text_bytes} bytes, the limit"
+            )
+
+
+def _leading_text_bytes(head: bytes) -> int:
+    """Return the length that the long text announces which is the first argument of a request; 0 if there is none."""
+    reader = msgpack.Unpacker()
+    reader.feed(head)
+    try:
+        reader.read_array_header()
+        for _ in range(3):  # kind, id, method
+            reader.skip()
+        reader.read_array_header()
+        reader.skip()  # metadata
+    except (ValueError, msgpack.UnpackException):
+        return 0
+    announced = head[reader.tell() :][:5]
+    return int.from_bytes(announced[1:], "big") if announced[:1] == _TEXT_32 and len(announced) == 5 else 0
+
+
+def _decode(data: bytes) -> Any:
+    """Return the value in the bytes of one message; the protocol has neither maps nor extension types."""
+    # Bytes that open a list elsewhere also stand in numbers and texts: what is counted is at least the lists.
+    if len(data) > MAX_LISTS and len(data) - len(data.translate(None, _LIST_OPENINGS)) > MAX_LISTS:
+        raise WireError(f"a request holds more than {MAX_LISTS} lists, the limit")
+    try:
+        return msgpack.unpackb(data, raw=False, max_array_len=MAX_LIST_ITEMS, max_map_len=0, max_ext_len=0)
+    except (ValueError, RecursionError, msgpack.UnpackException) as error:
+        raise _not_msgpack(error) from None
+
+
+def _not_msgpack(error: Exception) -> WireError:
+    return WireError(f"bytes that are not msgpack: {str(error)[:200] or type(error).__name__}")
 
 
 def _parse_request(message: Any) -> Request:
@@ -114,8 +182,25 @@ def failure(message: str, *, is_void: bool = False) -> list[Any]:
     return [[True, [message]]] if is_void else [[0, [message]]]
 
 
+@dataclass(frozen=True)
+class Packed:
+    """A result that was encoded before, because many ask for it."""
+
+    data: bytes
+
+
+def pack(result: Any) -> Packed:
+    """Encode a result once for all the responses that will hold it."""
+    return Packed(msgpack.packb(result, use_bin_type=True))
+
+
 def encode_response(message_id: int, result: Any) -> bytes:
     """Return the bytes of a response whose `result` already has its wrapper."""
+    match result:
+        case [[1, Packed(data)]]:
+            empty: bytes = msgpack.packb([_RESPONSE, message_id, None, success(None)])
+            # The empty result is its last byte.
+            return empty[:-1] + data
     packed: bytes = msgpack.packb([_RESPONSE, message_id, None, result], use_bin_type=True)
     return packed
 

@@ -62,3 +62,21 @@ def encode_collision(this: Actor, other: Actor, impulse: Vector3D) -> bytes:
     """Return the payload of a collision event; `impulse` is the normal impulse [N s] on `this`, world frame."""
     packed: bytes = msgpack.packb([this, other, impulse], use_bin_type=True)
     return packed
+
+
+def encode_obstacle(this: Actor, other: Actor, distance_m: float) -> bytes:
+    """Return the payload of an obstacle event."""
+    packed: bytes = msgpack.packb([this, other, distance_m], use_bin_type=True)
+    return packed
+
+
+def encode_gnss(latitude_deg: float, longitude_deg: float, altitude_m: float) -> bytes:
+    """Return the payload of a GNSS fix."""
+    packed: bytes = msgpack.packb([latitude_deg, longitude_deg, altitude_m], use_bin_type=True)
+    return packed
+
+
+def encode_imu(accelerometer_mps2: Vector3D, gyroscope_radps: Vector3D, compass_rad: float) -> bytes:
+    """Return the payload of an inertial reading, in the sensor's frame."""
+    packed: bytes = msgpack.packb([accelerometer_mps2, gyroscope_radps, compass_rad], use_bin_type=True)
+    return packed

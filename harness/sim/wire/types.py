@@ -6,7 +6,8 @@ Encoding needs no code: msgpack writes a NamedTuple as the array of its fields, 
 
 Numbers are checked where they enter: `F32` refuses NaN, infinity and what does not fit a float32 (it would be infinite
 on its way back to the client), `F64` refuses NaN and infinity, and `LooseF32`, used where the Traffic Manager is known
-to send NaN, reads what `F32` refuses as 0.
+to send NaN, reads what `F32` refuses as 0. Texts are names and the like, of `MAX_TEXT_CHARACTERS` at most, because
+the simulator may keep them; `LongText` has no limit but that of the request.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ U16 = Annotated[int, "u16"]
 U32 = Annotated[int, "u32"]
 U64 = Annotated[int, "u64"]
 I32 = Annotated[int, "i32"]
+LongText = Annotated[str, "long text"]
 
 Decoder = Callable[[Any], Any]
 
@@ -41,6 +43,7 @@ _INTEGER_RANGES = {
 }
 _F32_MAX = 3.4028234663852886e38
 MAX_LIST_ITEMS = 100_000
+MAX_TEXT_CHARACTERS = 4096
 
 
 def optional_to_wire(value: Any | None) -> list[Any]:
@@ -95,6 +98,12 @@ def _plain_decoder(expected: type) -> Decoder:
     return decode
 
 
+def _decode_text(value: Any) -> str:
+    if type(value) is not str or len(value) > MAX_TEXT_CHARACTERS:
+        raise _refuse(value, f"str of at most {MAX_TEXT_CHARACTERS} characters")
+    return value
+
+
 def _list_decoder(item: Decoder) -> Decoder:
     def decode(value: Any) -> list[Any]:
         if type(value) is not list or len(value) > MAX_LIST_ITEMS:
@@ -145,12 +154,16 @@ def decoder(hint: Any) -> Decoder:
     arguments = typing.get_args(hint)
     if origin is Annotated:
         name = arguments[1]
+        if name == "long text":
+            return _plain_decoder(str)
         return _FLOAT_DECODERS[name] if name in _FLOAT_DECODERS else _integer_decoder(name)
     if origin is list:
         return _list_decoder(decoder(arguments[0]))
     if origin in (typing.Union, types.UnionType):
         return _optional_decoder(decoder(arguments[0]))
-    if hint in (bool, str, bytes):
+    if hint is str:
+        return _decode_text
+    if hint in (bool, bytes):
         return _plain_decoder(hint)
     if hint is Any:
         return lambda value: value

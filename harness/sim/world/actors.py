@@ -14,6 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.sim.world.ackermann import Gain, Memory, Target
+from harness.sim.world.vehicle_dynamics import MAX_CURVE_POINTS, Tuned
+from harness.sim.world.vehicle_settings import VehicleSettings
+
 
 class Kind(IntEnum):
     """What an actor is to the world."""
@@ -24,6 +28,9 @@ class Kind(IntEnum):
     TRAFFIC_LIGHT = 3
     SIGN = 4
     SENSOR = 5
+    WALKER = 6
+    MARKER = 7  # has a place, but neither body nor eyes
+    AREA = 8  # the road in its box has another friction
 
 
 class Kin(IntEnum):
@@ -63,6 +70,7 @@ class ActorInfo:
         signal_id: OpenDRIVE id of a light or sign.
         stream_id: of a streaming sensor, 0 = none.
         offset: pose relative to the parent (x, y, z [m], pitch, yaw, roll [deg]), for attached actors.
+        settings: what clients set on a vehicle beside its controls; None = nothing yet.
     """
 
     id: int
@@ -76,9 +84,13 @@ class ActorInfo:
     signal_id: str = ""
     stream_id: int = 0
     offset: tuple[float, float, float, float, float, float] | None = None
+    settings: VehicleSettings | None = None
 
 
-# name -> (dtype, shape behind the row axis). Vehicles use the second half; zeros for everybody else.
+# What other things can touch.
+SOLID_KINDS = (Kind.VEHICLE, Kind.PROP, Kind.WALKER)
+
+# name -> (dtype, shape behind the row axis); zeros for the kinds that a column is not for.
 _COLUMNS: dict[str, tuple[type, tuple[int, ...]]] = {
     "ids": (np.uint32, ()),
     "kind": (np.uint8, ()),
@@ -87,6 +99,17 @@ _COLUMNS: dict[str, tuple[type, tuple[int, ...]]] = {
     "box_half_m": (np.float64, (3,)),
     "simulates_physics": (np.bool_, ()),
     "mass_kg": (np.float64, ()),
+    "is_intangible": (np.bool_, ()),  # a client took its collisions away
+    "is_weightless": (np.bool_, ()),  # a client took its gravity away
+    "is_airborne": (np.bool_, ()),  # falls, or was thrown
+    "is_dormant": (np.bool_, ()),  # sleeps: too far from everything that is evaluated
+    "is_hero": (np.bool_, ()),
+    "keeps_velocity": (np.bool_, ()),  # of `kept_mps`, whatever its control says
+    "kept_mps": (np.float64, (3,)),  # body frame
+    "walk": (np.float64, (4,)),  # of a walker: direction x, y, z and speed [m/s]
+    "walk_jump": (np.bool_, ()),
+    "fallen_s": (np.float64, ()),  # since a walker began to fall over, 0 = upright
+    "lying_deg": (np.float64, (2,)),  # pitch and roll in which it comes to lie
     "control": (np.float64, (3,)),  # throttle, steer, brake
     "hand_brake": (np.bool_, ()),
     "reverse": (np.bool_, ()),
@@ -97,6 +120,14 @@ _COLUMNS: dict[str, tuple[type, tuple[int, ...]]] = {
     "spin_dps": (np.float64, ()),  # yaw rate that a push made
     "wheelbase_m": (np.float64, ()),
     "response": (np.float64, ()),  # acceleration relative to the reference car
+    "is_tuned": (np.bool_, ()),  # a client set physics parameters
+    "tuning": (np.float64, (len(Tuned),)),
+    "has_own_curve": (np.bool_, ()),  # steers by its own steering curve
+    "steering_curve": (np.float64, (2, MAX_CURVE_POINTS)),
+    "follows_targets": (np.bool_, ()),  # is driven by targets, not by pedals
+    "driving_target": (np.float64, (len(Target),)),
+    "driving_gain": (np.float64, (len(Gain),)),
+    "driving_memory": (np.float64, (len(Memory),)),
     "speed_limit_kmh": (np.float64, ()),
     "light_index": (np.int32, ()),  # governing traffic light, -1 = none
     "must_yield": (np.bool_, ()),  # a stop or yield sign holds it
@@ -107,7 +138,8 @@ _COLUMNS: dict[str, tuple[type, tuple[int, ...]]] = {
 class ActorTable:
     """Rows of live actors in the order in which they were spawned.
 
-    Every name of `_COLUMNS` is an array attribute with one row per live actor.
+    Every name of `_COLUMNS` is an array attribute with one row per live actor; `info` has what is fixed of each, and
+    `streaming` the same of those sensors alone whose data the server sends.
     """
 
     ids: NDArray[np.uint32]
@@ -117,6 +149,17 @@ class ActorTable:
     box_half_m: NDArray[np.float64]
     simulates_physics: NDArray[np.bool_]
     mass_kg: NDArray[np.float64]
+    is_intangible: NDArray[np.bool_]
+    is_weightless: NDArray[np.bool_]
+    is_airborne: NDArray[np.bool_]
+    is_dormant: NDArray[np.bool_]
+    is_hero: NDArray[np.bool_]
+    keeps_velocity: NDArray[np.bool_]
+    kept_mps: NDArray[np.float64]
+    walk: NDArray[np.float64]
+    walk_jump: NDArray[np.bool_]
+    fallen_s: NDArray[np.float64]
+    lying_deg: NDArray[np.float64]
     control: NDArray[np.float64]
     hand_brake: NDArray[np.bool_]
     reverse: NDArray[np.bool_]
@@ -127,15 +170,25 @@ class ActorTable:
     spin_dps: NDArray[np.float64]
     wheelbase_m: NDArray[np.float64]
     response: NDArray[np.float64]
+    is_tuned: NDArray[np.bool_]
+    tuning: NDArray[np.float64]
+    has_own_curve: NDArray[np.bool_]
+    steering_curve: NDArray[np.float64]
+    follows_targets: NDArray[np.bool_]
+    driving_target: NDArray[np.float64]
+    driving_gain: NDArray[np.float64]
+    driving_memory: NDArray[np.float64]
     speed_limit_kmh: NDArray[np.float64]
     light_index: NDArray[np.int32]
     must_yield: NDArray[np.bool_]
     lights: NDArray[np.uint32]
     vehicle_rows: NDArray[np.intp]
+    walker_rows: NDArray[np.intp]
     solid_rows: NDArray[np.intp]
 
     def __init__(self) -> None:
         self.info: dict[int, ActorInfo] = {}
+        self.streaming: dict[int, ActorInfo] = {}
         self._row: dict[int, int] = {}
         self._storage: dict[str, NDArray[Any]] = {
             name: np.zeros((64, *shape), dtype) for name, (dtype, shape) in _COLUMNS.items()
@@ -163,10 +216,14 @@ class ActorTable:
         self.box_centre_m[row], self.box_half_m[row] = info.box_centre_m, info.box_half_m
         self.light_index[row] = -1
         self.info[info.id] = info
+        if info.stream_id:
+            self.streaming[info.id] = info
         self._row[info.id] = row
         if info.kind is Kind.VEHICLE:
             self.vehicle_rows = np.append(self.vehicle_rows, row)
-        if info.kind in (Kind.VEHICLE, Kind.PROP):
+        if info.kind is Kind.WALKER:
+            self.walker_rows = np.append(self.walker_rows, row)
+        if info.kind in SOLID_KINDS:
             self.solid_rows = np.append(self.solid_rows, row)
         return row
 
@@ -177,7 +234,13 @@ class ActorTable:
             column[row : count - 1] = column[row + 1 : count]
         self._show_rows(count - 1)
         del self.info[actor_id]
+        self.streaming.pop(actor_id, None)
         self._index_rows()
+
+    def moving_vehicles(self) -> NDArray[np.intp]:
+        """Return the rows of the vehicles that have physics and are awake."""
+        rows = self.vehicle_rows
+        return rows[self.simulates_physics[rows] & ~self.is_dormant[rows]]
 
     def set_velocity(self, row: int, velocity_mps: Sequence[float] | NDArray[np.float64]) -> None:
         """Set the velocity of an actor, world frame, at most `MAX_SPEED_MPS` along each axis."""
@@ -201,4 +264,5 @@ class ActorTable:
     def _index_rows(self) -> None:
         self._row = {int(actor_id): row for row, actor_id in enumerate(self.ids)}
         self.vehicle_rows = np.flatnonzero(self.kind == Kind.VEHICLE)
-        self.solid_rows = np.flatnonzero((self.kind == Kind.VEHICLE) | (self.kind == Kind.PROP))
+        self.walker_rows = np.flatnonzero(self.kind == Kind.WALKER)
+        self.solid_rows = np.flatnonzero(np.isin(self.kind, SOLID_KINDS))

@@ -1,12 +1,12 @@
 """Contacts between oriented boxes.
 
-Solid are vehicles, props and the poles of lights and signs that stand clear of the driving lanes. Road edges, kerbs and
-sidewalks are not: a town file declares no buildings or walls.
+Solid are vehicles, walkers, props and the poles of lights and signs that stand clear of the driving lanes. Road edges,
+kerbs and sidewalks are not: a town file declares no buildings or walls.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,20 @@ class Contacts:
     depth_m: Array
     point_m: Array
 
+    def take(self, kept: NDArray[np.bool_]) -> Contacts:
+        """Return some of the pairs."""
+        return Contacts(
+            first=self.first[kept],
+            second=self.second[kept],
+            normal=self.normal[kept],
+            depth_m=self.depth_m[kept],
+            point_m=self.point_m[kept],
+        )
+
+    def limited(self, depth_m: Array) -> Contacts:
+        """Return the pairs with overlaps of at most `depth_m`, (K,)."""
+        return replace(self, depth_m=np.minimum(self.depth_m, depth_m))
+
 
 def candidate_pairs(boxes: Boxes, movers: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return index pairs i < j, ordered, whose bounding circles overlap, at least one of them a mover."""
@@ -72,8 +86,17 @@ def candidate_pairs(boxes: Boxes, movers: NDArray[np.bool_]) -> tuple[NDArray[np
     return first[order], second[order]
 
 
-def find_contacts(boxes: Boxes, first: NDArray[np.intp], second: NDArray[np.intp]) -> Contacts:
-    """Return the pairs that overlap, by the separating axis theorem on the ground plus overlapping height ranges."""
+def find_contacts(
+    boxes: Boxes, first: NDArray[np.intp], second: NDArray[np.intp], approach_mps: Array | None = None
+) -> Contacts:
+    """Return the pairs that overlap, by the separating axis theorem on the ground plus overlapping height ranges.
+
+    The normal is the axis of the least overlap. That is the side that was hit as long as both boxes are much longer
+    than their way in a tick. For others `approach_mps` tells it: the axis along which they came to overlap last.
+
+    Args:
+        approach_mps: (K, 2) velocity of first relative to second; zero = not known.
+    """
     if not len(first):
         return _NO_CONTACTS
     a, b = boxes.take(first), boxes.take(second)
@@ -86,6 +109,8 @@ def find_contacts(boxes: Boxes, first: NDArray[np.intp], second: NDArray[np.intp
     if not len(kept):
         return _NO_CONTACTS
     best = np.argmin(overlap_m[kept], axis=1)
+    if approach_mps is not None:
+        best = _entered(axes[kept], distance_m[kept], overlap_m[kept], approach_mps[kept], best)
     normal = axes[kept, best] * np.where(distance_m[kept, best] < 0.0, -1.0, 1.0)[:, None]
     side_of_a = _support(a.take(kept), axes_of_a[kept], normal)
     side_of_b = _support(b.take(kept), axes_of_b[kept], -normal)
@@ -98,6 +123,18 @@ def find_contacts(boxes: Boxes, first: NDArray[np.intp], second: NDArray[np.intp
     )
 
 
+def _entered(
+    axes: Array, distance_m: Array, overlap_m: Array, approach_mps: Array, otherwise: NDArray[np.intp]
+) -> NDArray[np.intp]:
+    """Return the axis along which each pair came to overlap last; `otherwise` for pairs that do not close in."""
+    closing_mps = np.einsum("kad,kd->ka", axes, approach_mps) * np.where(distance_m < 0.0, -1.0, 1.0)
+    closes = closing_mps > _CLOSING_MPS
+    since_s = np.where(closes, overlap_m / np.where(closes, closing_mps, 1.0), np.inf)
+    return np.where(closes.any(axis=1), np.argmin(since_s, axis=1), otherwise)
+
+
+# Slower than this, the last axis to overlap says nothing.
+_CLOSING_MPS = 1e-2
 _NO_CONTACTS = Contacts(
     first=np.zeros(0, np.intp),
     second=np.zeros(0, np.intp),

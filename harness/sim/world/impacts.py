@@ -1,7 +1,7 @@
 """What happens when solid things meet: who touches whom, the push, and the collisions to report.
 
-Contacts are found by `harness.sim.world.collisions` and solved by `harness.sim.world.response`; here they act on the
-actors.
+Contacts are found by `harness.sim.world.collisions` and solved by `harness.sim.world.response`, those of walkers by
+`harness.sim.world.walkers`; here they act on the actors.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from harness.sim.world.actors import ActorInfo, ActorTable, Kin, Kind
 from harness.sim.world.collisions import Boxes, Contacts, candidate_pairs, find_contacts
 from harness.sim.world.poses import Pose
-from harness.sim.world.response import Bodies, part, solve_impulses
+from harness.sim.world.response import Bodies, closing_mps, part, solve_impulses
 from harness.sim.world.town import POLE_HALF_M, POLE_HEIGHT_M
+from harness.sim.world.walkers import bump
 
 if TYPE_CHECKING:
     from scipy.spatial import cKDTree
@@ -29,6 +30,8 @@ _SPIN_SHARE = 0.3
 _MAX_SPIN_DPS = 180.0
 # A spawn pose may be this much too high or too low: the road sets the height at the next tick.
 _SPAWN_TOLERANCE_M = 1.0
+# What overlaps without having come at each other, such as after a teleport, parts at this speed.
+_PARTING_MPS = 4.0
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Impacts:
     """The solid things of an episode.
 
     Args:
-        table: actors; vehicles and props are solid, vehicles with physics can be pushed.
+        table: actors; vehicles, walkers and props are solid, those with physics can be pushed.
         poles_m: (P, 3) feet of the poles.
         pole_ids: actor ids of the lights and signs on them.
     """
@@ -58,37 +61,45 @@ class Impacts:
 
     def is_free(self, info: ActorInfo, pose: Pose) -> bool:
         """Return whether nothing solid is where an actor is to be spawned."""
+        yaw_rad, (x_m, y_m, z_m), half_m = math.radians(pose[4]), info.box_centre_m, info.box_half_m
+        cos, sin = math.cos(yaw_rad), math.sin(yaw_rad)
         new = Boxes(
-            centre_m=np.array([[pose[0], pose[1]]]),
-            yaw_rad=np.radians([pose[4]]),
-            half_m=np.array([info.box_half_m[:2]]),
-            bottom_m=np.array([pose[2] - _SPAWN_TOLERANCE_M]),
-            top_m=np.array([pose[2] + 2.0 * info.box_half_m[2] + _SPAWN_TOLERANCE_M]),
+            centre_m=np.array([[pose[0] + x_m * cos - y_m * sin, pose[1] + x_m * sin + y_m * cos]]),
+            yaw_rad=np.array([yaw_rad]),
+            half_m=np.array([half_m[:2]]),
+            bottom_m=np.array([pose[2] + z_m - half_m[2] - _SPAWN_TOLERANCE_M]),
+            top_m=np.array([pose[2] + z_m + half_m[2] + _SPAWN_TOLERANCE_M]),
         )
-        both = _concatenate(new, self._boxes())
+        both = _concatenate(new, self._boxes(self._touchable_rows()))
         others = np.arange(1, len(both.yaw_rad))
         return len(find_contacts(both, np.zeros(len(others), np.intp), others).first) == 0
 
-    def step(self) -> list[Collision]:
+    def step(self, dt_s: float) -> list[Collision]:
         """Push what touches apart and return the collisions that began or press."""
-        rows = self._table.solid_rows
-        movers = (self._table.kind[rows] == Kind.VEHICLE) & self._table.simulates_physics[rows]
+        rows = self._touchable_rows()
+        movers = self._table.simulates_physics[rows]
         if not movers.any() or len(rows) + len(self._pole_ids) < 2:
             self._touching = set()
             return []
-        boxes = self._boxes()
+        boxes = self._boxes(rows)
         first, second = candidate_pairs(boxes.take(np.arange(len(rows))), movers)
         pole_first, pole_second = self._near_poles(boxes, np.flatnonzero(movers), len(rows))
-        contacts = find_contacts(boxes, np.concatenate([first, pole_first]), np.concatenate([second, pole_second]))
+        first, second = np.concatenate([first, pole_first]), np.concatenate([second, pole_second])
+        contacts = find_contacts(boxes, first, second, self._approach(rows, movers, first, second))
         if not len(contacts.first):
             self._touching = set()
             return []
-        return self._push(boxes, contacts, movers)
+        return self._solve(rows, boxes, contacts, dt_s)
 
-    def _boxes(self) -> Boxes:
-        """Return the boxes of vehicles and props, in the order of `table.solid_rows`, then of all poles."""
+    def _touchable_rows(self) -> NDArray[np.intp]:
         table = self._table
         rows = table.solid_rows
+        gone = table.is_intangible[rows] | table.is_dormant[rows] | (table.fallen_s[rows] > 0.0)
+        return rows[~gone] if gone.any() else rows
+
+    def _boxes(self, rows: NDArray[np.intp]) -> Boxes:
+        """Return the boxes of some actors, then of all poles."""
+        table = self._table
         kin, offset, half = table.kin[rows], table.box_centre_m[rows], table.box_half_m[rows]
         yaw_rad = np.radians(kin[:, Kin.YAW])
         cos, sin = np.cos(yaw_rad), np.sin(yaw_rad)
@@ -115,9 +126,49 @@ class Impacts:
         near = distance_m < np.hypot(boxes.half_m[movers, 0], boxes.half_m[movers, 1]) + POLE_HALF_M * 1.5
         return movers[near], pole[near] + offset
 
-    def _push(self, boxes: Boxes, contacts: Contacts, movers: NDArray[np.bool_]) -> list[Collision]:
-        table, rows = self._table, self._table.solid_rows
-        bodies = self._bodies(boxes, movers)
+    def _approach(
+        self, rows: NDArray[np.intp], movers: NDArray[np.bool_], first: NDArray[np.intp], second: NDArray[np.intp]
+    ) -> NDArray[np.float64] | None:
+        """Return the relative velocities of the pairs with a walker or a prop that can be pushed, zero for others."""
+        table = self._table
+        is_small = np.zeros(len(rows) + len(self._pole_ids), np.bool_)
+        is_small[: len(rows)] = (table.kind[rows] == Kind.WALKER) | ((table.kind[rows] == Kind.PROP) & movers)
+        if not is_small.any():
+            return None
+        velocity_mps = np.zeros((len(is_small), 2))
+        velocity_mps[: len(rows)][movers] = table.kin[rows[movers], Kin.VX : Kin.VZ]
+        relative_mps: NDArray[np.float64] = velocity_mps[first] - velocity_mps[second]
+        relative_mps[~(is_small[first] | is_small[second])] = 0.0
+        return relative_mps
+
+    def _solve(self, rows: NDArray[np.intp], boxes: Boxes, contacts: Contacts, dt_s: float) -> list[Collision]:
+        """Let the contacts act on the actors and return what to report of them."""
+        bodies = self._bodies(rows, boxes)
+        closing = np.maximum(closing_mps(contacts, bodies), 0.0)
+        contacts = contacts.limited((closing + _PARTING_MPS) * dt_s)
+        row_of = np.concatenate([rows, np.full(len(self._pole_ids), -1, np.intp)])
+        ids = np.concatenate([self._table.ids[rows], self._pole_ids])
+        is_walker = np.zeros(len(ids), np.bool_)
+        is_walker[: len(rows)] = self._table.kind[rows] == Kind.WALKER
+        before, self._touching = self._touching, set()
+        bumps = is_walker[contacts.first] | is_walker[contacts.second]
+        reports = self._push(rows, bodies, contacts.take(~bumps), ids, before) if not bumps.all() else []
+        if bumps.any():
+            contacts = contacts.take(bumps)
+            impulse_ns = bump(self._table, row_of, contacts)
+            # A walker that stands against something presses at every tick: that is told once.
+            reports += self._report(contacts, impulse_ns, np.zeros(len(impulse_ns)), ids, before)
+        return reports
+
+    def _push(
+        self,
+        rows: NDArray[np.intp],
+        bodies: Bodies,
+        contacts: Contacts,
+        ids: NDArray[np.uint32],
+        before: set[tuple[int, int]],
+    ) -> list[Collision]:
+        table = self._table
         impulse_ns, velocity = solve_impulses(contacts, bodies)
         shift_m = part(contacts, bodies.inverse_mass[:, 0])
         touched = np.unique(np.concatenate([contacts.first, contacts.second]))
@@ -128,12 +179,15 @@ class Impacts:
                 table.set_velocity(row, (velocity[index, 0], velocity[index, 1], table.kin[row, Kin.VZ]))
                 spin_dps = math.degrees(velocity[index, 2])
                 table.spin_dps[row] = min(max(spin_dps, -_MAX_SPIN_DPS), _MAX_SPIN_DPS)
-        return self._report(contacts, impulse_ns, bodies.inverse_mass[:, 0])
+        inverse = bodies.inverse_mass[:, 0]
+        pressed_mps = impulse_ns * (inverse[contacts.first] + inverse[contacts.second])
+        return self._report(contacts, impulse_ns, pressed_mps, ids, before)
 
-    def _bodies(self, boxes: Boxes, movers: NDArray[np.bool_]) -> Bodies:
+    def _bodies(self, rows: NDArray[np.intp], boxes: Boxes) -> Bodies:
         """Return what the boxes weigh and how they move; what is not pushed stands like a wall, whatever it reports."""
-        table, rows = self._table, self._table.solid_rows[movers]
-        moving = np.flatnonzero(movers)
+        table = self._table
+        moving = np.flatnonzero(table.simulates_physics[rows])
+        rows = rows[moving]
         inverse_mass, velocity = np.zeros((len(boxes.yaw_rad), 3)), np.zeros((len(boxes.yaw_rad), 3))
         mass_kg = table.mass_kg[rows]
         inertia_kgm2 = mass_kg * (table.box_half_m[rows, 0] ** 2 + table.box_half_m[rows, 1] ** 2) / 3.0
@@ -144,20 +198,26 @@ class Impacts:
         return Bodies(centre_m=boxes.centre_m, velocity=velocity, inverse_mass=inverse_mass)
 
     def _report(
-        self, contacts: Contacts, impulse_ns: NDArray[np.float64], inverse_mass: NDArray[np.float64]
+        self,
+        contacts: Contacts,
+        impulse_ns: NDArray[np.float64],
+        pressed_mps: NDArray[np.float64],
+        ids: NDArray[np.uint32],
+        before: set[tuple[int, int]],
     ) -> list[Collision]:
-        ids = np.concatenate([self._table.ids[self._table.solid_rows], self._pole_ids])
+        """Return what begins or presses, and note who touches.
+
+        Args:
+            before: pairs that touched at the last tick.
+        """
         reports: list[Collision] = []
-        touching = set()
         for k, (a, b) in enumerate(zip(contacts.first, contacts.second, strict=True)):
             pair = (int(ids[a]), int(ids[b]))
-            touching.add(pair)
+            self._touching.add(pair)
             x_ns, y_ns = (impulse_ns[k] * contacts.normal[k]).tolist()
-            pressed_mps = impulse_ns[k] * (inverse_mass[a] + inverse_mass[b])
-            if pair not in self._touching or pressed_mps > _CLOSING_REPORTED_MPS:
+            if pair not in before or pressed_mps[k] > _CLOSING_REPORTED_MPS:
                 reports.append(Collision(pair[0], pair[1], (-x_ns, -y_ns, 0.0)))
                 reports.append(Collision(pair[1], pair[0], (x_ns, y_ns, 0.0)))
-        self._touching = touching
         return reports
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from scipy.spatial import cKDTree
 
 SAMPLE_SPACING_M = 1.0
+# A road this much above a place is a bridge over it.
+_OVERHEAD_M = 2.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,20 +51,29 @@ class LaneSamples:
     sign_limit_kmh: NDArray[np.float32]
     tree: cKDTree
 
-    def nearest(self, xy_m: NDArray[np.float64], yaw_deg: NDArray[np.float64] | None = None) -> NDArray[np.intp]:
+    def nearest(
+        self,
+        xy_m: NDArray[np.float64],
+        yaw_deg: NDArray[np.float64] | None = None,
+        z_m: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.intp]:
         """Return the index of the sample nearest to each position.
 
         Args:
             xy_m: (M, 2).
             yaw_deg: (M,) headings; if given, a lane that runs within 60 degrees of it is preferred to a nearer one that
                 does not, which tells the lanes of a junction apart.
+            z_m: (M,) heights, of use with headings only; if given, a lane that is not overhead is preferred, too.
         """
         count = 1 if yaw_deg is None else min(6, len(self.xy_m))
         distance_m, index = self.tree.query(xy_m, k=count)
         if yaw_deg is None or count == 1:
             return np.asarray(index).reshape(len(xy_m))
         turned_deg = np.abs((self.yaw_deg[index] - yaw_deg[:, None] + 180.0) % 360.0 - 180.0)
-        best = np.argmin(distance_m + 100.0 * (turned_deg > 60.0), axis=1)
+        rank = distance_m + 100.0 * (turned_deg > 60.0)
+        if z_m is not None:
+            rank = rank + 1000.0 * (self.z_m[index] > z_m[:, None] + _OVERHEAD_M)
+        best = np.argmin(rank, axis=1)
         return np.asarray(np.take_along_axis(index, best[:, None], axis=1)[:, 0])
 
     def surface_m(self, index: NDArray[np.intp], xy_m: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -33,7 +33,7 @@ def parse_map(name: str, opendrive: str) -> Any:
     try:
         carla_map = carla.Map(name, opendrive)
         has_lanes = bool(carla_map.get_topology())
-    except (RuntimeError, IndexError) as error:
+    except (RuntimeError, IndexError, ValueError) as error:
         raise SimError(
             f"town {name!r} cannot be read: {error}; expected an OpenDRIVE road network", hint=_HINT
         ) from error

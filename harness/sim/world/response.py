@@ -97,6 +97,13 @@ def _directions(contacts: Contacts, bodies: Bodies) -> Array:
     return directions
 
 
+def closing_mps(contacts: Contacts, bodies: Bodies) -> Array:
+    """Return how fast the sides of each contact approach each other, turning included, (K,); negative if they part."""
+    pairs = np.stack([contacts.first, contacts.second], axis=1)
+    closing: Array = -np.einsum("ksc,ksc->k", _directions(contacts, bodies), bodies.velocity[pairs])
+    return closing
+
+
 def part(contacts: Contacts, inverse_mass: Array) -> Array:
     """Return how far each of N bodies is moved so that they no longer overlap, (N, 2) [m].
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,10 @@ from numpy.typing import NDArray
 
 from harness.errors import SimError
 from harness.sim.world.lanes import LaneSamples, sample_lanes
+from harness.sim.world.navigation import Walkways, find_walkways
 from harness.sim.world.opendrive import parse_map
 from harness.sim.world.right_of_way import SignedJunctions, find_signed_junctions
+from harness.sim.world.scenery import Scenery, build_scenery
 from harness.sim.world.signals import (
     LIGHT_TYPE,
     SPEED_TYPE,
@@ -47,6 +50,7 @@ class Town:
         poles_m: (P, 3) feet of the poles that are solid.
         pole_signals: ids of the signals on them.
         signed_junctions: where stop and yield signs hold vehicles.
+        walkways: where people walk.
     """
 
     name: str
@@ -59,6 +63,25 @@ class Town:
     poles_m: NDArray[np.float64]
     pole_signals: tuple[str, ...]
     signed_junctions: SignedJunctions
+    walkways: Walkways
+
+    @cached_property
+    def scenery(self) -> Scenery:
+        """Surfaces and standing things; derived when first asked for, because few clients do."""
+        signals = (*self.lights, *self.signs)
+        return build_scenery(self.name, self.opendrive, self.lanes, signals, self.pole_signals, self.walkways)
+
+    def open_map(self) -> Any:
+        """Return the town's carla.Map, parsed when it is first asked for and then kept.
+
+        Loading a town needs none. Of the largest towns it takes seconds and a gigabyte, so ask for it only where a
+        client uses what cannot be derived beforehand.
+        """
+        return self._map
+
+    @cached_property
+    def _map(self) -> Any:
+        return parse_map(self.name, self.opendrive)
 
 
 def build_town(name: str, opendrive: str) -> Town:
@@ -92,6 +115,7 @@ def build_town(name: str, opendrive: str) -> Town:
         poles_m=poles_m,
         pole_signals=pole_signals,
         signed_junctions=find_signed_junctions(lanes, signs, topology, index.around),
+        walkways=find_walkways(carla_map, opendrive),
     )
 
 
@@ -135,8 +159,8 @@ def _spawn_poses(topology: Sequence[tuple[Any, Any]]) -> NDArray[np.float64]:
         waypoint, place = entry, (entry.road_id, entry.section_id, entry.lane_id)
         travelled_m, since_m = 0.0, _SPAWN_SPACING_M - _SPAWN_MARGIN_M
         while (waypoint.road_id, waypoint.section_id, waypoint.lane_id) == place and travelled_m < 20_000.0:
-            ahead = waypoint.next(_SPAWN_MARGIN_M)
-            if since_m >= _SPAWN_SPACING_M and ahead and not ahead[0].is_junction:
+            ahead = waypoint.next(_SPAWN_MARGIN_M) if since_m >= _SPAWN_SPACING_M else []
+            if ahead and not ahead[0].is_junction:
                 pose, turn = waypoint.transform.location, waypoint.transform.rotation
                 key = (waypoint.road_id, waypoint.lane_id, round(waypoint.s, 1))
                 found[key] = (pose.x, pose.y, pose.z + SPAWN_HEIGHT_M, turn.pitch, turn.yaw, 0.0)

@@ -55,6 +55,7 @@ class TrafficLights:
         elapsed_s: (L,) time since the state changed; stands still while frozen.
         times_s: (L, 3) how long the light's controller shows green, yellow and red.
         frozen: (L,) bool, the cycle of the light's junction stands still.
+        pole_index: (L,) number of the light among those of its junction, from 0.
     """
 
     def __init__(self, signals: Sequence[Signal], controllers: Sequence[Controller]) -> None:
@@ -64,6 +65,10 @@ class TrafficLights:
         self.frozen: NDArray[np.bool_] = np.zeros(len(signals), np.bool_)
         self._groups = _build_groups(signals, controllers)
         self._group_of = {light: group for group in self._groups for turn in group.turns for light in turn}
+        self.pole_index: NDArray[np.uint32] = np.zeros(len(signals), np.uint32)
+        for group in self._groups:
+            members = sorted(light for turn in group.turns for light in turn)
+            self.pole_index[members] = np.arange(len(members))
         self._turn_of = {light: turn for group in self._groups for turn in group.turns for light in turn}
         self.reset_all()
 

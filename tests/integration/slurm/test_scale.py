@@ -15,7 +15,7 @@ from tests.integration.slurm.waiting import wait_in
 from tests.slurm_cluster import SlurmCluster
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(180)]
-ROUTES, REPETITIONS = 40, 225
+ROUTES, REPETITIONS = 120, 75
 POLLS = 3
 POLL_INTERVAL_S = 1.0
 MOST_SUBMIT_S = 10.0

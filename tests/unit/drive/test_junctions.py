@@ -20,7 +20,7 @@ def drawn_lanes() -> dict[LaneKey, Lane]:
 
     def lane(key: LaneKey, successors: list[LaneKey], junction_id: int) -> Lane:
         waypoint = SimpleNamespace(junction_id=junction_id)
-        return Lane(key, [waypoint], waypoint, junction_id >= 0, successors)
+        return Lane(key, waypoint, waypoint, junction_id >= 0, successors)
 
     lanes = [
         lane((1, 0, -1), [(11, 0, -1)], -1),

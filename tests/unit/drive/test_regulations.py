@@ -13,15 +13,18 @@ import pytest
 
 from harness.drive.privileged_route import PrivilegedRoute
 from harness.drive.regulations import (
+    AROUND_ROUTE_M,
     Light,
     OnRoute,
     StopPlace,
     StopSign,
+    around_route,
     lights_on_route,
     read_lights,
     read_stop_signs,
     stop_signs_on_route,
 )
+from tests.unit.drive.criteria.drawn import straight_route
 
 
 def drawn_actor(actor_id: int, type_id: str, *, x: float, y: float, yaw: float, area: Any, **more: Any) -> Any:
@@ -183,3 +186,25 @@ def test_stop_sign_area_over_the_lane_governs_the_route() -> None:
 )
 def test_stop_sign_area_beside_the_lane_does_not(y_m: float, half_y_m: float, governs: bool) -> None:
     assert bool(stop_signs_on_route(ALONG_X, [sign(5, 70.0, y_m, half_y_m=half_y_m)])) is governs
+
+
+# --- what is near the route ------------------------------------------------------------------------------------------
+
+
+def test_signals_far_from_the_route_are_left_out() -> None:
+    route = straight_route(1000)
+    far_m = AROUND_ROUTE_M + 60.0
+    distances_m = (-far_m, -AROUND_ROUTE_M, 0.0, AROUND_ROUTE_M, far_m)
+    ahead = [
+        drawn_actor(i, "traffic.stop", x=500.0, y=y, yaw=0.0, area=area_4_m_ahead()) for i, y in enumerate(distances_m)
+    ]
+    behind = [drawn_actor(9, "traffic.stop", x=-far_m, y=0.0, yaw=0.0, area=area_4_m_ahead())]
+    assert [actor.id for actor in around_route([*ahead, *behind], route)] == [1, 2, 3]
+    assert around_route([], route) == []
+
+
+def test_a_far_pole_with_a_near_area_counts() -> None:
+    area = carla.BoundingBox(carla.Location(0.0, 200.0, 0.0), carla.Vector3D(1.5, 2.5, 1.0))
+    pole = drawn_actor(1, "traffic.stop", x=100.0, y=-AROUND_ROUTE_M - 100.0, yaw=0.0, area=area)
+    assert around_route([pole], straight_route(200)) == [pole]
+    assert (area.location.x, area.location.y) == (0.0, 200.0)

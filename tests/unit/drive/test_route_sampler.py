@@ -134,6 +134,11 @@ def test_new_routes_keep_off_the_given_ones(borough: Any, routes: list[Route]) -
         assert all(distance_m(a, b) >= 15.0 for a in ends(other) for b in ends(route))
 
 
+def test_routes_in_other_towns_do_not_matter(borough: Any, routes: list[Route]) -> None:
+    elsewhere = [replace(route, town="Grid01") for route in routes]
+    assert sample_routes(borough, town="Borough01", count=12, seed=1, avoid=elsewhere) == routes
+
+
 def test_a_town_without_room_says_how_many_fit(borough: Any) -> None:
     with pytest.raises(RouteError, match=r"town Borough01 has room for \d+ routes of 5000 to 6000 m, expected 2"):
         sample_routes(borough, town="Borough01", count=2, seed=1, length_range_m=(5000.0, 6000.0))

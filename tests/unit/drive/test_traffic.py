@@ -32,6 +32,11 @@ def test_everybody_stands_near_the_route_and_clear_of_its_start() -> None:
         assert model in MODELS
         assert math.hypot(x - min(max(x, 0.0), 300.0), y) < NEAR_ROUTE_M + 1.0
         assert math.hypot(x, y) > CLEAR_OF_START_M
+    # On all sides of the route, not only along it.
+    assert min(x for _, x, _ in places(plan)) < -50.0
+    assert max(x for _, x, _ in places(plan)) > 350.0
+    assert min(y for _, _, y in places(plan)) < -100.0
+    assert max(y for _, _, y in places(plan)) > 100.0
 
 
 def test_nobody_shares_a_place() -> None:
@@ -51,6 +56,12 @@ def test_another_seed_is_another_plan() -> None:
 
 def test_a_route_far_from_every_place_has_no_traffic() -> None:
     assert plan_traffic(straight_route(100, from_x_m=5000.0), GRID, MODELS, seed=1).vehicles == []
+
+
+def test_places_far_away_change_nothing() -> None:
+    far = [carla.Transform(carla.Location(x, y, 0.5)) for x in (-9000.0, 150.0, 9000.0) for y in (-9000.0, 9000.0)]
+    assert places(plan_traffic(ROUTE, [*far, *GRID], MODELS, seed=5)) == places(plan_traffic(ROUTE, GRID, MODELS, 5))
+    assert plan_traffic(ROUTE, [], MODELS, seed=5).vehicles == []
 
 
 def blueprint(name: str, **attributes: str) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from harness.sim.world.town import Town, build_town
 from harness.sim.world.world import World
+from tests.peers import SETTINGS, Peer, Running
 
 # One straight road along +x, 200 m, 5 % uphill, one lane of 3.5 m each way.
 SLOPED_ROAD = """<?xml version="1.0" standalone="yes"?>
@@ -44,3 +46,20 @@ def hill() -> Town:
 def world(hill: Town) -> World:
     """Return a fresh episode on the sloped road."""
     return World(hill, episode_id=1, first_actor_id=1, frame=1)
+
+
+@pytest.fixture(scope="module")
+def running(hill: Town) -> Iterator[Running]:
+    running = Running(hill)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def well(running: Running) -> Iterator[Peer]:
+    """Return a well-behaved client in synchronous mode; after the test it must still be able to tick."""
+    with Peer(running.port) as peer:
+        assert peer.call("set_episode_settings", SETTINGS)[0] is None
+        yield peer
+        before = peer.call("tick_cue")[1][0][1]
+        assert peer.call("tick_cue") == (None, [[1, before + 1]])

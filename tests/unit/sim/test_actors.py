@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from harness.sim.world.actors import ActorInfo, ActorTable, Kin, Kind
+from harness.sim.world.actors import SOLID_KINDS, ActorInfo, ActorTable, Kin, Kind
 
 KINDS = st.sampled_from(list(Kind))
 
@@ -55,8 +55,10 @@ class TableMachine(RuleBasedStateMachine):
         assert [table.row(actor_id) for actor_id in self.model] == list(range(len(self.model)))
         assert table.row(0) is None
         vehicles = [row for row, (kind, _) in enumerate(self.model.values()) if kind is Kind.VEHICLE]
-        solid = [row for row, (kind, _) in enumerate(self.model.values()) if kind in (Kind.VEHICLE, Kind.PROP)]
-        assert (table.vehicle_rows.tolist(), table.solid_rows.tolist()) == (vehicles, solid)
+        walkers = [row for row, (kind, _) in enumerate(self.model.values()) if kind is Kind.WALKER]
+        solid = [row for row, (kind, _) in enumerate(self.model.values()) if kind in SOLID_KINDS]
+        assert (table.vehicle_rows.tolist(), table.walker_rows.tolist()) == (vehicles, walkers)
+        assert table.solid_rows.tolist() == solid
 
 
 TestTable = TableMachine.TestCase

@@ -14,6 +14,7 @@ from harness.sim.world.actors import ActorInfo, ActorTable, Kin, Kind
 from harness.sim.world.collisions import Boxes, candidate_pairs, find_contacts
 from harness.sim.world.impacts import Impacts
 
+DT_S = 0.05
 BOX = st.tuples(
     st.floats(-8, 8), st.floats(-8, 8), st.floats(-3.2, 3.2), st.floats(0.1, 4.0), st.floats(0.1, 2.0)
 )  # x, y [m], yaw [rad], half sizes [m]
@@ -36,6 +37,21 @@ def _polygon(box: tuple[float, ...]) -> Polygon:
     right = np.array([-np.sin(yaw), np.cos(yaw)]) * width
     centre = np.array([x, y])
     return Polygon([centre + a * forward + b * right for a, b in ((1, 1), (1, -1), (-1, -1), (-1, 1))])
+
+
+def _approach(a: tuple[float, ...], b: tuple[float, ...], velocity: tuple[float, float]) -> Any:
+    return find_contacts(_boxes(a, b), *_pair(), np.array([velocity]))
+
+
+@pytest.mark.parametrize(
+    ("velocity_mps", "normal"), [((20.0, 0.0), (1.0, 0.0)), ((0.0, 5.0), (0.0, 1.0)), ((-20.0, 0.0), (0.0, 1.0))]
+)
+def test_the_side_that_was_hit_is_the_one_that_came_to_overlap_last(
+    velocity_mps: tuple[float, float], normal: tuple[float, float]
+) -> None:
+    car, walker = (0.0, 0.0, 0.0, 2.0, 1.0), (1.4, 0.9, 0.0, 0.2, 0.2)  # 0.8 m deep along x, 0.3 m along y
+    assert _approach(car, walker, velocity_mps).normal[0].tolist() == pytest.approx(normal)
+    assert _approach(car, walker, (0.0, 0.0)).normal[0].tolist() == pytest.approx((0.0, 1.0))
 
 
 def _pair(count: int = 2) -> tuple[Any, Any]:
@@ -106,7 +122,7 @@ def _no_poles() -> Any:
 
 def test_a_hit_is_reported_to_both_and_parts_them() -> None:
     table = _table((0.0, 10.0), (3.5, 0.0))
-    reports = Impacts(table, _no_poles(), []).step()
+    reports = Impacts(table, _no_poles(), []).step(DT_S)
     assert [(r.this, r.other) for r in reports] == [(1, 2), (2, 1)]
     assert reports[0].impulse_ns[0] == pytest.approx(-5500.0)
     assert reports[1].impulse_ns[0] == pytest.approx(5500.0)
@@ -119,23 +135,23 @@ def test_a_hit_beside_the_middle_makes_both_spin() -> None:
     table = _table((0.0, 10.0), (3.5, 0.0))
     table.kin[1, Kin.Y] = 1.5
     table.kin[1, Kin.YAW] = 30.0
-    Impacts(table, _no_poles(), []).step()
+    Impacts(table, _no_poles(), []).step(DT_S)
     assert table.spin_dps[0] != 0.0 and table.spin_dps[1] != 0.0
 
 
 def test_contact_that_goes_on_without_pressing_is_reported_once() -> None:
     table = _table((0.0, 0.0), (3.999, 0.0))
     impacts = Impacts(table, _no_poles(), [])
-    assert len(impacts.step()) == 2
+    assert len(impacts.step(DT_S)) == 2
     for _ in range(20):
         table.kin[1, Kin.X] = table.kin[0, Kin.X] + 3.999
-        assert impacts.step() == []
+        assert impacts.step(DT_S) == []
 
 
 def test_only_vehicles_with_physics_are_pushed() -> None:
     table = _table((0.0, 10.0), (3.5, 0.0))
     table.simulates_physics[1] = False
-    Impacts(table, _no_poles(), []).step()
+    Impacts(table, _no_poles(), []).step(DT_S)
     assert table.kin[1, Kin.X] == 3.5 and table.kin[1, Kin.VX] == 0.0
     assert table.kin[0, Kin.X] == pytest.approx(-0.5) and table.kin[0, Kin.VX] == pytest.approx(-1.0)
 
@@ -144,7 +160,7 @@ def test_only_vehicles_with_physics_are_pushed() -> None:
 def test_what_is_not_pushed_is_a_wall_whatever_velocity_it_reports(speed_mps: float, after_mps: float) -> None:
     table = _table((0.0, speed_mps), (3.5, -20.0))
     table.simulates_physics[1] = False
-    reports = Impacts(table, _no_poles(), []).step()
+    reports = Impacts(table, _no_poles(), []).step(DT_S)
     assert table.kin[:, Kin.VX].tolist() == pytest.approx([after_mps, -20.0])
     assert reports[1].impulse_ns[0] == pytest.approx(1000.0 * (speed_mps - after_mps))
 
@@ -152,19 +168,19 @@ def test_what_is_not_pushed_is_a_wall_whatever_velocity_it_reports(speed_mps: fl
 def test_a_push_through_the_middle_leaves_the_spin() -> None:
     table = _table((0.0, 10.0), (3.5, 0.0))
     table.spin_dps[0] = 50.0
-    Impacts(table, _no_poles(), []).step()
+    Impacts(table, _no_poles(), []).step(DT_S)
     assert table.spin_dps.tolist() == pytest.approx([50.0, 0.0])
 
 
 def test_two_things_that_nothing_moves_do_not_collide() -> None:
     table = _table((0.0, 0.0), (1.0, 0.0))
     table.simulates_physics[:] = False
-    assert Impacts(table, _no_poles(), []).step() == []
+    assert Impacts(table, _no_poles(), []).step(DT_S) == []
 
 
 def test_a_pole_stops_a_car_and_is_named() -> None:
     table = _table((0.0, 5.0))
-    reports = Impacts(table, np.array([[2.05, 0.0, 0.0], [50.0, 0.0, 0.0]]), [77, 78]).step()
+    reports = Impacts(table, np.array([[2.05, 0.0, 0.0], [50.0, 0.0, 0.0]]), [77, 78]).step(DT_S)
     assert [(r.this, r.other) for r in reports] == [(1, 77), (77, 1)]
     assert table.kin[0, Kin.VX] == pytest.approx(-0.5)
 
@@ -178,7 +194,7 @@ def _cones(table: ActorTable, *places_m: tuple[float, float]) -> None:
 def test_two_cones_side_by_side_stop_a_car_no_more_than_one() -> None:
     table = _table((0.0, 10.0))
     _cones(table, (2.1, -0.5), (2.1, 0.5))
-    reports = Impacts(table, _no_poles(), []).step()
+    reports = Impacts(table, _no_poles(), []).step(DT_S)
     assert table.kin[0, Kin.VX : Kin.VZ].tolist() == pytest.approx([-1.0, 0.0], abs=0.1)
     assert table.kin[0, :2].tolist() == pytest.approx([-0.1, 0.0])  # the overlap once
     on_car = [report.impulse_ns[0] for report in reports if report.this == 1]
@@ -206,7 +222,7 @@ def test_no_heap_of_things_adds_kinetic_energy_or_moves_a_car_far(
         table.kin[row, Kin.Y], table.kin[row, Kin.YAW], table.mass_kg[row] = y_m, yaw_deg, mass_kg
     _cones(table, *cones)
     before_j, before_m = _energy_j(table), table.kin[:, :2].copy()
-    Impacts(table, _no_poles(), []).step()
+    Impacts(table, _no_poles(), []).step(DT_S)
     assert _energy_j(table) <= before_j * (1.0 + 1e-9) + 1e-6
     moved_m = np.hypot(*(table.kin[:, :2] - before_m).T)
     # Two boxes of these sizes never overlap by more than this along the shortest way out.

@@ -18,11 +18,11 @@ def built(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Return how often each town was built; a town is nothing but an object here."""
     counter: Counter[str] = Counter()
 
-    def build(name: str, text: str) -> Any:
+    def load(name: str, text: str, folder: Path) -> Any:
         counter[name] += 1
         return object()
 
-    monkeypatch.setattr(simulate, "build_town", build)
+    monkeypatch.setattr(simulate, "load_town", load)
     return counter
 
 

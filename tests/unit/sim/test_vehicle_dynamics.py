@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.sim.world.powertrain import gear_of
 from harness.sim.world.vehicle_dynamics import (
     FULL_BRAKE_MPS2,
     GRIP_MPS2,
     Motion,
     advance,
-    gear_of,
     holding_throttle,
 )
 
@@ -49,10 +49,11 @@ def test_the_holding_throttle_holds(speed_mps: float) -> None:
 
 
 @pytest.mark.parametrize("brake", [0.25, 0.5, 1.0])
-def test_braking_is_in_proportion_and_wins_over_throttle(brake: float) -> None:
-    released = (10.0 - _advance(10.0).along_mps[0]) / DT_S
-    braked = (10.0 - _advance(10.0, control=(0.0, 0.0, brake)).along_mps[0]) / DT_S
-    assert braked - released == pytest.approx(FULL_BRAKE_MPS2 * brake)
+@pytest.mark.parametrize("speed_mps", [10.0, 30.0])
+def test_braking_is_in_proportion_and_wins_over_throttle(brake: float, speed_mps: float) -> None:
+    released = (speed_mps - _advance(speed_mps).along_mps[0]) / DT_S
+    braked = (speed_mps - _advance(speed_mps, control=(0.0, 0.0, brake)).along_mps[0]) / DT_S
+    assert braked == pytest.approx(brake * FULL_BRAKE_MPS2 + (1.0 - brake) * released)
     assert _advance(10.0, control=(1.0, 0.0, brake)).along_mps[0] < 10.0
 
 
@@ -64,6 +65,11 @@ def test_a_braked_car_stops_and_never_rolls_back() -> None:
     assert speed_mps == 0.0
     assert _advance(0.0, control=(0.0, 0.0, 1.0)).along_mps[0] == 0.0
     assert _advance(0.0, hand=True).along_mps[0] == 0.0
+
+
+def test_a_hand_brake_holds_against_the_engine() -> None:
+    assert _advance(0.0, control=(1.0, 0.0, 0.0), hand=True).along_mps[0] == 0.0
+    assert _advance(8.0, control=(1.0, 0.0, 0.0), hand=True).along_mps[0] < 8.0 - 4.0 * DT_S
 
 
 def test_a_car_that_nobody_drives_comes_to_rest() -> None:

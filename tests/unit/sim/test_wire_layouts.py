@@ -14,7 +14,10 @@ from harness.sim.wire.stream import (
     decode_subscription,
     encode_collision,
     encode_frame,
+    encode_gnss,
+    encode_imu,
     encode_observer,
+    encode_obstacle,
     encode_token,
 )
 from harness.sim.world.town import Town
@@ -87,12 +90,13 @@ def test_light_and_sign_records_are_at_their_offsets(busy: World) -> None:
     lights.elapsed_s[1] = 1.25
     lights.freeze(1, True)
     lights.state[1] = 1
+    lights.pole_index[1] = 7
     records = observe(busy).tobytes()
     count = len(busy.light_ids)
     light = records[2 * RECORD : 3 * RECORD]
     assert struct.unpack_from("<I", light) == (busy.light_ids[1],)
     assert light[65:97] == busy.town.lights[1].signal_id.encode().ljust(32, b"\0")
-    assert struct.unpack_from("<4fIBB", light, 97) == (11.0, 4.0, 6.0, 1.25, 0, 1, 1)
+    assert struct.unpack_from("<4fIBB", light, 97) == (11.0, 4.0, 6.0, 1.25, 7, 1, 1)
     sign = records[(1 + count) * RECORD : (2 + count) * RECORD]
     assert struct.unpack_from("<I", sign) == (busy.sign_ids[0],)
     assert sign[65:97] == busy.town.signs[0].signal_id.encode().ljust(32, b"\0")
@@ -112,3 +116,17 @@ def test_a_collision_is_two_actors_and_an_impulse() -> None:
         8,
         [1.0, 2.0, 3.0],
     )
+
+
+def test_readings_are_numbers_in_the_clients_order() -> None:
+    assert msgpack.unpackb(encode_gnss(1.5, -2.5, 3.5)) == [1.5, -2.5, 3.5]
+    reading = encode_imu(Vector3D(1.0, 2.0, 3.0), Vector3D(4.0, 5.0, 6.0), 0.5)
+    assert msgpack.unpackb(reading) == [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], 0.5]
+
+
+def test_an_obstacle_is_two_actors_and_a_distance() -> None:
+    zero = Vector3D(0.0, 0.0, 0.0)
+    box = BoundingBox(zero, zero, Rotation(0.0, 0.0, 0.0), 7)
+    actor = Actor(7, 0, ActorDescription(1, "vehicle.a.b", []), box, bytes([14]), b"")
+    this, other, distance_m = msgpack.unpackb(encode_obstacle(actor, actor._replace(id=8), 2.5))
+    assert (this[0], other[0], distance_m) == (7, 8, 2.5)

@@ -13,7 +13,21 @@ from harness.errors import WireError
 from harness.sim.calls import HANDLERS
 from harness.sim.wire.messages import EpisodeSettings, Transform, VehicleControl
 from harness.sim.wire.schema import SCHEMAS
-from harness.sim.wire.types import F32, F64, I32, MAX_LIST_ITEMS, U8, U16, U32, U64, LooseF32, decoder, optional_to_wire
+from harness.sim.wire.types import (
+    F32,
+    F64,
+    I32,
+    MAX_LIST_ITEMS,
+    MAX_TEXT_CHARACTERS,
+    U8,
+    U16,
+    U32,
+    U64,
+    LongText,
+    LooseF32,
+    decoder,
+    optional_to_wire,
+)
 
 INTEGERS = [
     (U8, 0, 2**8 - 1),
@@ -74,6 +88,16 @@ def test_plain_types_are_exact(hint: Any, right: Any, wrong: Any) -> None:
     assert decoder(hint)(right) == right
     with pytest.raises(WireError, match=f"expected {hint.__name__}"):
         decoder(hint)(wrong)
+
+
+def test_texts_have_a_limit_unless_they_are_meant_to_be_long() -> None:
+    longest = "x" * MAX_TEXT_CHARACTERS
+    assert decoder(str)(longest) == longest
+    with pytest.raises(WireError, match="of at most 4096 characters"):
+        decoder(str)(longest + "x")
+    assert decoder(LongText)(longest + "x") == longest + "x"
+    with pytest.raises(WireError, match="expected str"):
+        decoder(LongText)(b"x")
 
 
 def test_optionals_are_tagged() -> None:

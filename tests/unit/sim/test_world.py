@@ -72,7 +72,7 @@ def test_an_unknown_blueprint_is_refused_by_name(world: World) -> None:
 
 @pytest.mark.parametrize(("y_m", "yaw_deg", "pitch_deg"), [(1.75, 0.0, 2.862), (-1.75, 180.0, -2.862)])
 def test_a_car_stands_on_the_slope(world: World, y_m: float, yaw_deg: float, pitch_deg: float) -> None:
-    info = world.spawn(CAR, {}, (100.3, y_m, 20.0, 0.0, yaw_deg, 0.0))
+    info = world.spawn(CAR, {}, (100.3, y_m, 15.5, 0.0, yaw_deg, 0.0))
     world.step(DT_S)
     kin = world.table.kin[world.table.row(info.id)]
     assert kin[Kin.Z] == pytest.approx(10.0 + 0.05 * kin[Kin.X], abs=1e-3)

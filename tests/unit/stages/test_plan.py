@@ -21,6 +21,7 @@ from harness.suites import NotRunnable
 @pytest.fixture(autouse=True)
 def no_data(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HARNESS_DATA", raising=False)
+    monkeypatch.setenv("HARNESS_CACHE", "/absent")
 
 
 def plan(bench: str = "mini", only: Sequence[str] = (), seeds: Sequence[int] = (), **more: Any) -> EvaluationPlan:
@@ -105,9 +106,18 @@ def test_seed_beyond_what_the_traffic_manager_takes() -> None:
     assert refused(ConfigError, seeds=[1, 100_000]).message == "seed 100000 is too large, expected 0 to 99999"
 
 
-def test_rules_that_are_not_built() -> None:
-    message = refused(ConfigError, bench="bench2drive").message
-    assert message == "suite 'bench2drive' is scored by rules 'bench2drive', this version has lb20"
+def test_rules_that_are_not_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.stages.plan.SCORED_BY", {"other": "other"})
+    assert refused(ConfigError).message == "suite 'mini' is scored by rules 'lb20', this version has other"
+
+
+def test_rules_that_are_not_built_have_a_substitute_that_is_named(
+    harness_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_DATA", str(harness_data))
+    found = plan("bench2drive", ["1711"], [1])
+    assert (found.config["rule_version"], found.config["suite_rule_version"]) == ("lb20", "bench2drive")
+    assert [unit.rule_version for unit in found.units] == ["lb20"]
 
 
 def test_suite_without_its_data() -> None:
@@ -152,7 +162,8 @@ def test_missing_town_is_named_with_the_folders(drawn_data: Callable[..., Path],
     data = drawn_data(r00="", r01=good.replace('id="5"', 'id="1"').replace("Borough01", "Atlantis"))
     (problem,) = plan("longest6", ["00", "01"]).not_runnable
     assert problem.reason == (
-        f"town Atlantis not found, expected Atlantis.xodr or .xodr.gz in {repository}/routes/towns, {data}/maps"
+        "town Atlantis not found, expected Atlantis.xodr or .xodr.gz in "
+        f"{repository}/routes/towns, {data}/maps, /absent/maps"
     )
     # A server has its own towns; one that does not tell of them may have any.
     assert not plan("longest6", ["00", "01"], sim="127.0.0.1:2000").not_runnable

@@ -69,8 +69,8 @@ def refused(kind: type[HarnessError], folder: Path, **more: Any) -> HarnessError
 
 def test_the_repositorys_own_routes_are_the_default() -> None:
     found = plan_collection()
-    assert len(found.units) == 40
-    assert found.counts() == {"noScenarios": 40}
+    assert len(found.units) == 120
+    assert found.counts() == {"noScenarios": 120}
     assert (found.refused, found.refused_types, found.left_out) == ([], {}, 0)
     first = found.units[0]
     assert (first.suite, first.route, first.route_id, first.town) == (

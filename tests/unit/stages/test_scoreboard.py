@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from harness.errors import HarnessError
 from harness.metrics.checkpoint import checkpoint
 from harness.metrics.lb20 import route_record
 from harness.stages.evaluate import envelope
-from harness.stages.scoreboard import Scoreboard, as_markdown, build_scoreboard
+from harness.stages.scoreboard import Scoreboard, as_markdown, build_scoreboard, mean_lines
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "scoreboard"
 RED_LIGHT = Infraction(kind=InfractionKind.RED_LIGHT, other_id=3)
@@ -123,7 +124,8 @@ def test_document_is_a_contract(tmp_path: Path) -> None:
     assert (document["status"], document["exit_code"], document["errors"]) == ("success", 0, [])
     data = document["data"]
     assert list(data) == [
-        *("bench", "set_version", "rule_version", "agent", "run", "routes", "mean", "mean_over_available"),
+        *("bench", "set_version", "rule_version", "suite_rule_version", "agent", "run", "routes"),
+        *("mean", "mean_over_available"),
         *("seed_std", "seed_means", "expected", "found", "missing", "crashed", "scenarios_not_built"),
     ]
     assert list(data["routes"][0]) == [
@@ -164,6 +166,16 @@ def test_document_over_seeds(tmp_path: Path) -> None:
     # Means of 71.4375, 100 and 40.1875.
     assert [mean["score_composed"] for mean in data["seed_means"]] == [71.4375, 100.0, 40.1875]
     assert data["seed_std"]["score_composed"] == pytest.approx(29.9163, abs=1e-4)
+
+
+def test_substitute_rules_are_named(tmp_path: Path) -> None:
+    own = complete(tmp_path)
+    assert not [line for line in mean_lines(own) if line.startswith("scored by")]
+    (line,) = [
+        line for line in mean_lines(replace(own, suite_rule_version="bench2drive")) if line.startswith("scored by")
+    ]
+    assert "scored by lb20: the suite's own driving score, success rate" in line
+    assert "(rules bench2drive) are not computed in this version" in line
 
 
 @pytest.mark.parametrize("content", [{}, [], {"_checkpoint": {}}, {"_checkpoint": {"records": []}}, 3])

@@ -11,13 +11,20 @@ EAST, NORTH, WEST = 0.0, math.pi / 2.0, math.pi
 
 
 def end_of(path: Path) -> tuple[float, float, float]:
-    """Follow the segments and return x, y and heading at the end."""
-    here, heading = path.start, path.heading_rad
+    """Return x, y and heading at the end."""
+    here, heading = path.end
+    return here.x, here.y, heading
+
+
+def test_end_of_a_path_is_where_small_steps_lead() -> None:
+    path = Path(Point(1.0, 2.0), 0.3, (Segment(10.0), Segment(30.0, 0.02), Segment(20.0, -0.05)))
+    x, y, heading, step = 1.0, 2.0, 0.3, 0.01
     for segment in path.segments:
-        turn = segment.length_m * segment.curvature_1pm
-        chord = segment.length_m if turn == 0.0 else 2.0 / segment.curvature_1pm * math.sin(turn / 2.0)
-        here, heading = here.moved(heading + turn / 2.0, chord), heading + turn
-    return here.x, here.y, wrap(heading)
+        for _ in range(round(segment.length_m / step)):
+            heading += step * segment.curvature_1pm / 2.0
+            x, y = x + step * math.cos(heading), y + step * math.sin(heading)
+            heading += step * segment.curvature_1pm / 2.0
+    assert end_of(path) == pytest.approx((x, y, heading), abs=1e-4)
 
 
 def test_corner_of_a_polyline_becomes_line_arc_line() -> None:
@@ -50,6 +57,15 @@ def test_turn_that_is_nearer_than_its_radius_gets_a_smaller_arc() -> None:
 
 def test_way_straight_on_is_one_line() -> None:
     assert turn_path(Point(3.0, 1.0), WEST, Point(-9.0, 1.0), -WEST, 11.0).segments == (Segment(12.0),)
+
+
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_way_sideways_is_an_s_of_two_equal_arcs(side: float) -> None:
+    path = turn_path(Point(0.0, 0.0), EAST, Point(80.0, side * 3.5), EAST, 11.0)
+    first, second = path.segments
+    assert first.length_m == second.length_m
+    assert first.curvature_1pm == -second.curvature_1pm == pytest.approx(side * 14.0 / (80.0**2 + 3.5**2))
+    assert end_of(path) == pytest.approx((80.0, side * 3.5, EAST))
 
 
 def test_angles_are_wrapped_into_one_turn() -> None:

@@ -1,9 +1,11 @@
 """Lane numbers and turns on a drawn crossing of two streets that are two lanes wide."""
 
+from dataclasses import replace
+
 import pytest
 
-from harness.towns.geometry import Point
-from harness.towns.layout import Control, Crossing, CrossSection, Street, Town
+from harness.towns.geometry import Path, Point, Segment
+from harness.towns.layout import Control, Crossing, CrossSection, Street, Town, Way
 from harness.towns.network import Junction, lay_out
 
 CENTRE = Point(0.0, 0.0)
@@ -50,6 +52,61 @@ def test_arms_are_counter_clockwise_and_end_at_the_setback(junction: Junction) -
     turned = order[order.index("east") :] + order[: order.index("east")]
     assert turned == ["east", "north", "west", "south"]
     assert [arm.mouth.distance_to(CENTRE) for arm in junction.arms] == pytest.approx([20.0] * 4)
+
+
+def crossing_of(**arms: CrossSection) -> Junction:
+    """Return the junction of streets that lead from the named directions to the centre."""
+    streets = {name: Street(start=name, end="centre", section=section) for name, section in arms.items()}
+    crossings = {name: Crossing(at=ENDS[name], control=Control.SIGNALS) for name in arms}
+    crossings["centre"] = Crossing(at=CENTRE, control=Control.SIGNALS, setback_m=22.0)
+    return lay_out(Town(name="drawn", crossings=crossings, streets=streets)).junctions["centre"]
+
+
+def test_one_way_street_is_not_entered_against_its_direction_but_walked_along() -> None:
+    one_way, usual = CrossSection(one_way=True, lanes=2), CrossSection()
+    junction = crossing_of(west=usual, north=one_way, east=usual)
+    assert all(turn.target.street != "north" for turn in junction.turns)
+    assert {(turn.target.street, turn.from_index) for turn in junction.turns if turn.origin.street == "north"} == {
+        ("east", 0),
+        ("west", 1),
+    }
+    (north,) = [arm for arm in junction.arms if arm.street == "north"]
+    assert (north.lanes_in, north.lanes_out) == (2, 0)
+    assert (north.curb_m(incoming=True), north.curb_m(incoming=False)) == (7.5, 0.5)
+    assert [(corner.origin.street, corner.target.street) for corner in junction.corners] == [("east", "north")]
+    assert [corner.lane_links() for corner in junction.corners] == [[(-2, 1), (-3, 2)]]
+
+
+def test_left_turns_begin_in_the_turn_bay_and_the_other_lanes_stay_in_line() -> None:
+    bays, usual = CrossSection(lanes=2, turn_bay_m=40.0), CrossSection()
+    junction = crossing_of(west=bays, north=usual, east=bays, south=usual)
+    (west,) = [arm for arm in junction.arms if arm.street == "west"]
+    turns = [(turn.target.street, turn.from_index, turn.to_index) for turn in junction.turns_from(west)]
+    assert turns == [("north", 0, 0), ("east", 1, 0), ("east", 2, 1), ("south", 2, 0)]
+    assert [turn.is_straight for turn in junction.turns_from(west)] == [False, True, True, False]
+    assert [west.left_border_m(index, incoming=True) for index in range(3)] == [-1.75, 1.75, 5.25]
+    assert [west.left_border_m(index, incoming=False) for index in range(2)] == [1.75, 5.25]
+    assert west.curb_m(incoming=True) == west.curb_m(incoming=False) == 9.25
+    assert not junction.corners
+
+
+def test_ways_of_a_crossing_replace_the_usual_turns() -> None:
+    lanes = CrossSection(one_way=True, lanes=3, kind="motorway")
+    ways = (Way(origin="before", target="after"), Way(origin="before", target="after", from_index=2, to_index=1))
+    straight = Path(Point(-100.0, 0.0), 0.0, (Segment(80.0),))
+    streets = {
+        "before": Street(start="far", end="centre", section=lanes, path=straight),
+        "after": Street(start="centre", end="far", section=lanes, path=replace(straight, start=Point(20.0, 0.0))),
+    }
+    crossings = {"centre": Crossing(at=CENTRE, control=Control.NONE, ways=ways)}
+    crossings["far"] = Crossing(at=CENTRE, control=Control.NONE, ways=(Way(origin="after", target="before"),))
+    junction = lay_out(Town(name="drawn", crossings=crossings, streets=streets)).junctions["centre"]
+    assert [(turn.from_index, turn.to_index, turn.path.length_m) for turn in junction.turns] == [
+        (0, 0, pytest.approx(40.0)),
+        (2, 1, pytest.approx(40.2, abs=0.01)),
+    ]
+    assert [turn.goes_on for turn in junction.turns] == [True, True]
+    assert not junction.corners
 
 
 def test_road_numbers_of_turns_are_unique(junction: Junction) -> None:

@@ -59,6 +59,9 @@ def test_what_the_parser_refuses_is_one_error() -> None:
         parse_map("Empty", "")
     with pytest.raises(SimError, match="town 'Bare' "):
         parse_map("Bare", text_of(road()))
+    bad_header = "<header><geoReference>+proj=tmerc +lat_0=x</geoReference></header>"
+    with pytest.raises(SimError, match="town 'Lost' cannot be read: stod"):
+        parse_map("Lost", text_of(bad_header, road()))
 
 
 def test_official_towns_have_no_problem(harness_data: Path) -> None:

@@ -1,40 +1,32 @@
-"""The sockets around the simulation: one thread, one event loop, an RPC port and a streaming port.
-
-Everything that happens to the world happens inside a call, in the order in which calls arrive; in synchronous mode the
-world steps inside `tick_cue`, and the frame is on its way before the answer is. Memory stays bounded: a client that
-does not read its answers is not listened to until it does, and a subscriber that stops reading is cut off when
-`MAX_BACKLOG_BYTES` wait for it.
-"""
+"""The server: what joins connections, streams and the simulation."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-import select
-import socket
 import time
 from collections.abc import Callable
 
 from harness.errors import SimError, WireError
 from harness.sim.calls import HANDLERS
-from harness.sim.simulation import DEFAULT_DELTA_S, OBSERVER_STREAM_ID, Simulation
-from harness.sim.wire.rpc import (
-    Request,
-    RequestReader,
-    decode_arguments,
-    encode_call_error,
-    encode_response,
-    failure,
-    success,
+from harness.sim.server.limits import (
+    MAX_CLIENTS,
+    MAX_REFUSED,
+    MAX_UNFINISHED_BYTES,
+    MAX_UNREAD_BYTES,
+    STREAM_WAIT_S,
+    allow_open_files,
 )
+from harness.sim.server.rpc_connection import RpcConnection
+from harness.sim.server.streams import Streams, Subscription
+from harness.sim.simulation import DEFAULT_DELTA_S, OBSERVER_STREAM_ID, Simulation
+from harness.sim.wire.rpc import Request, decode_arguments, encode_call_error, encode_response, failure, success
 from harness.sim.wire.schema import Method
-from harness.sim.wire.stream import SUBSCRIBE_BYTES, decode_subscription
 from harness.sim.world.town import Town
 
 log = logging.getLogger(__name__)
 
-MAX_BACKLOG_BYTES = 64 * 1024 * 1024
 # What a client does once `load_new_episode` has been answered: it lets go of the old episode, introduces itself anew
 # and waits for the episode to change. As with CARLA, whose level takes a while to open, that change must come after: a
 # Traffic Manager in the client is told by it, and crashes the client if it comes while the old episode is let go.
@@ -44,106 +36,10 @@ _ARRIVAL_LIMIT_S = 0.25
 # From the last of these calls until it waits for the change; a change that it misses costs it 50 ms.
 _ARRIVED_S = 0.003
 _INTERNAL_ERROR = "internal error of the simulator; its log has the traceback"
-
-
-class _RpcConnection(asyncio.Protocol):
-    """One client's RPC connection.
-
-    Attributes:
-        traffic_manager_ports: registered over this connection; they end with it.
-    """
-
-    def __init__(self, server: SimulatorServer) -> None:
-        self._server = server
-        self._reader = RequestReader()
-        self._is_writable = True
-        self.traffic_manager_ports: set[int] = set()
-        self.transport: asyncio.Transport
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        _set_nodelay(transport)
-        self._server.client_connected(self)
-
-    def data_received(self, data: bytes) -> None:
-        try:
-            self._reader.receive(data)
-        except WireError as error:
-            self._refuse_peer(error)
-        self._answer_requests()
-
-    def pause_writing(self) -> None:
-        self._is_writable = False
-        self.transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        self._is_writable = True
-        self._answer_requests()
-        if self._is_writable and not self.transport.is_closing():
-            self.transport.resume_reading()
-
-    def _answer_requests(self) -> None:
-        """Answer what has arrived, as long as the peer takes the answers and still listens."""
-        try:
-            while self._is_writable and not self.transport.is_closing():
-                request = self._reader.next_request()
-                if request is None:
-                    return
-                answer = self._server.answer(request, self)
-                if answer is not None:
-                    self.transport.write(answer)
-        except WireError as error:
-            self._refuse_peer(error)
-
-    def _refuse_peer(self, error: WireError) -> None:
-        log.warning("closing an RPC connection: %s", error.message)
-        self.transport.abort()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._server.client_disconnected(self)
-
-    def is_hung_up(self) -> bool:
-        """Return whether the peer has closed its end, even if its last bytes are still unread."""
-        connection: socket.socket | None = self.transport.get_extra_info("socket")
-        if connection is None or connection.fileno() < 0:
-            return True
-        poller = select.poll()
-        poller.register(connection.fileno(), select.POLLRDHUP)
-        return bool(poller.poll(0))
-
-
-class _Subscription(asyncio.Protocol):
-    """One connection to the streaming port: four bytes in, frames out."""
-
-    def __init__(self, server: SimulatorServer) -> None:
-        self._server = server
-        self._received = b""
-        self.stream_id: int | None = None
-        self.transport: asyncio.Transport
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        _set_nodelay(transport)
-
-    def data_received(self, data: bytes) -> None:
-        if self.stream_id is not None:
-            return
-        self._received += data[:SUBSCRIBE_BYTES]
-        if len(self._received) >= SUBSCRIBE_BYTES:
-            self.stream_id = decode_subscription(self._received[:SUBSCRIBE_BYTES])
-            self._server.subscribe(self)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._server.unsubscribe(self)
-
-    def send(self, data: bytes) -> None:
-        if self.transport.get_write_buffer_size() > MAX_BACKLOG_BYTES:
-            log.warning("cutting off a subscriber of stream %s: it does not read", self.stream_id)
-            self.transport.abort()
-        elif not self.transport.is_closing():
-            self.transport.write(data)
+# A burst of connections waits in the kernel, not in its retries.
+_LISTEN_BACKLOG = 1024
+# In asynchronous mode, how much simulated time is made up for at most after the server was kept busy.
+_CATCH_UP_S = 0.25
 
 
 class SimulatorServer:
@@ -153,13 +49,24 @@ class SimulatorServer:
         make_simulation: builds the simulation once the streaming port is known.
         resets_between_clients: return to the state after start-up when the last client has left, so that what one
             client sees never depends on another; CARLA keeps everything, which is the default.
+        stream_wait_s: how long a synchronous tick waits for subscribers that do not read.
     """
 
-    def __init__(self, make_simulation: Callable[[int], Simulation], *, resets_between_clients: bool = False) -> None:
+    def __init__(
+        self,
+        make_simulation: Callable[[int], Simulation],
+        *,
+        resets_between_clients: bool = False,
+        stream_wait_s: float = STREAM_WAIT_S,
+    ) -> None:
         self._make_simulation = make_simulation
         self._resets_between_clients = resets_between_clients
-        self._connections: set[_RpcConnection] = set()
-        self._subscribers: dict[int, list[_Subscription]] = {}
+        self._connections: set[RpcConnection] = set()
+        self._refused: set[RpcConnection] = set()
+        # In the order in which they began to wait.
+        self._held: dict[RpcConnection, None] = {}
+        self._unfinished: dict[RpcConnection, int] = {}
+        self._streams = Streams(self, stream_wait_s)
         self._is_dirty = False
         self._awaited: set[str] = set()
         self.simulation: Simulation
@@ -171,6 +78,7 @@ class SimulatorServer:
             SimError: the town cannot be read.
         """
         self.simulation = self._make_simulation(stream_port)
+        self.simulation.heard = self._streams.heard
 
     async def serve(self, host: str, rpc_port: int, stream_port: int, on_ready: Callable[[int], None]) -> None:
         """Serve until cancelled; `prepare` comes first.
@@ -182,18 +90,26 @@ class SimulatorServer:
             SimError: a port is taken.
         """
         loop = asyncio.get_running_loop()
-        rpc = await _listen(loop, lambda: _RpcConnection(self), host, rpc_port)
-        stream = await _listen(loop, lambda: _Subscription(self), host, stream_port)
-        async with rpc, stream:
-            on_ready(rpc_port)
-            await self._run_asynchronous_mode()
+        rpc = await _listen(loop, lambda: RpcConnection(self), host, rpc_port)
+        async with rpc:
+            stream = await _listen(loop, lambda: Subscription(self._streams), host, stream_port)
+            async with stream:
+                on_ready(rpc_port)
+                try:
+                    await self._run_asynchronous_mode()
+                finally:
+                    for connection in (*self._connections, *self._refused):
+                        connection.transport.abort()
+                    self._streams.end_all()
 
     async def _run_asynchronous_mode(self) -> None:
         """Step the world by itself, in real time, while the settings are asynchronous."""
-        last_s = time.monotonic()
+        last_s = due_s = time.monotonic()
         while True:
             delta_s = self.simulation.settings.fixed_delta_seconds or DEFAULT_DELTA_S
-            await asyncio.sleep(max(delta_s - (time.monotonic() - last_s), 0.001))
+            now_s = time.monotonic()
+            due_s = max(due_s + delta_s, now_s - _CATCH_UP_S)
+            await asyncio.sleep(max(due_s - now_s, 0.001))
             now_s = time.monotonic()
             if not self.simulation.settings.synchronous_mode and self._connections:
                 try:
@@ -207,21 +123,27 @@ class SimulatorServer:
 
     # --- RPC ---------------------------------------------------------------------------------------------------------
 
-    def answer(self, request: Request, connection: _RpcConnection) -> bytes | None:
+    def answer(self, request: Request, connection: RpcConnection) -> bytes | None:
         """Carry out a request and return the bytes of its response; None for calls that expect none."""
         method = self.simulation.schema.methods.get(request.method)
         if method is None:
-            self.simulation.complaints.log_once(f"call {request.method[:80]}", "is not built in this simulator")
-            answer = encode_call_error(request.message_id, f"unknown method: {request.method[:80]}")
+            name = request.method[:80]
+            # Whatever else it holds, it is to be one line of the log.
+            self.simulation.complaints.log_once(
+                f"call {name if name.isprintable() else ascii(name)}", "is not built in this simulator"
+            )
+            answer = encode_call_error(request.message_id, f"unknown method: {name}")
         else:
             self._is_dirty = self._is_dirty or request.method not in ("version", "get_episode_info")
             answer = self._call(request, method, connection)
             self._deliver()
             if request.method in ("load_new_episode", "query_lights_state"):
                 self._follow_arrival(request.method)
+            elif request.method == "set_episode_settings" and self._held and not self.must_wait():
+                self.caught_up()
         return None if request.is_asynchronous else answer
 
-    def _call(self, request: Request, method: Method, connection: _RpcConnection) -> bytes:
+    def _call(self, request: Request, method: Method, connection: RpcConnection) -> bytes:
         try:
             arguments = decode_arguments(request, method)
             result = HANDLERS[request.method](self.simulation, *arguments)
@@ -233,6 +155,9 @@ class SimulatorServer:
             self.simulation.complaints.log_once(f"call {request.method}", f"was refused: {error.message}")
             return encode_call_error(request.message_id, error.message)
         except SimError as error:
+            if request.is_asynchronous:
+                # Nobody is told otherwise.
+                self.simulation.complaints.log_once(f"call {request.method}", f"was refused: {error.message}")
             return encode_response(request.message_id, failure(error.message, is_void=method.is_void))
         except Exception:
             self.simulation.complaints.log_once(
@@ -265,8 +190,8 @@ class SimulatorServer:
 
     # --- clients come and go -----------------------------------------------------------------------------------------
 
-    def client_connected(self, connection: _RpcConnection) -> None:
-        """Note a new client.
+    def client_connected(self, connection: RpcConnection) -> str:
+        """Note a new client; return why it is refused, an empty text if it is not.
 
         If it is to find the world as after start-up, clients whose process has ended count as gone already, even if the
         loop has not come to notice.
@@ -275,64 +200,103 @@ class SimulatorServer:
             for other in [other for other in self._connections if other.is_hung_up()]:
                 other.transport.abort()
                 self.client_disconnected(other)
-        self._connections.add(connection)
+        if len(self._connections) < MAX_CLIENTS:
+            self._connections.add(connection)
+            return ""
+        self._refused.add(connection)
+        if len(self._refused) > MAX_REFUSED:
+            connection.transport.abort()
+        refusal = f"the simulator serves {MAX_CLIENTS} clients, its limit; try again when one has left"
+        self.complain("a client", f"was refused: {refusal}")
+        return refusal
 
-    def client_disconnected(self, connection: _RpcConnection) -> None:
+    def client_disconnected(self, connection: RpcConnection) -> None:
         """Forget a client, and everything it did if it was the last one and the server was told to."""
+        self._refused.discard(connection)
+        self._unfinished.pop(connection, None)
         if connection not in self._connections:
             return
         self._connections.discard(connection)
+        self._held.pop(connection, None)
         for port in connection.traffic_manager_ports:
             # It ran in that client; whoever asks next must not be sent to it.
             self.simulation.traffic_managers.pop(port, None)
         if not self._connections and self._resets_between_clients and self._is_dirty:
-            for subscribers in self._subscribers.values():
-                for subscription in list(subscribers):
-                    subscription.transport.abort()
-            self._subscribers.clear()
+            self._streams.end_all()
             self.simulation.reset()
             self._is_dirty = False
 
+    def complain(self, subject: str, what: str) -> None:
+        """Log what became of a peer, the first time it happens; `subject` is never a client's word."""
+        self.simulation.complaints.log_once(subject, what, is_ours=True)
+
+    # --- what waits --------------------------------------------------------------------------------------------------
+
+    def must_wait(self) -> bool:
+        """Return whether a tick has to wait until the subscribers have taken the frame before."""
+        return self._streams.is_anyone_behind() and self.simulation.settings.synchronous_mode
+
+    def hold(self, connection: RpcConnection) -> None:
+        """Have a connection go on when nobody is behind any more."""
+        self._held[connection] = None
+        self._streams.limit_wait()
+
+    def caught_up(self) -> None:
+        """Let those go on that waited, in the order in which they began to."""
+        held, self._held = list(self._held), {}
+        for connection in held:
+            if connection in self._connections:
+                connection.go_on()
+
+    def limit_unfinished(self, connection: RpcConnection) -> None:
+        """Note what a client has sent of requests not yet answered; if all is too much, close who has sent most."""
+        if not connection.unfinished_bytes:
+            self._unfinished.pop(connection, None)
+            return
+        self._unfinished[connection] = connection.unfinished_bytes
+        while sum(self._unfinished.values()) > MAX_UNFINISHED_BYTES:
+            largest = max(self._unfinished, key=self._unfinished.__getitem__)
+            del self._unfinished[largest]
+            self.complain("a client with an unfinished request", "was closed: all that is unfinished exceeds the limit")
+            largest.transport.abort()
+
+    def limit_unread(self) -> None:
+        """Close the connection that has left most unread, if all together is too much."""
+        waiting = [connection.transport for connection in self._connections]
+        waiting += [subscription.transport for subscription in self._streams.behind]
+        sizes = {transport: transport.get_write_buffer_size() for transport in waiting}
+        while sum(sizes.values()) > MAX_UNREAD_BYTES:
+            largest = max(sizes, key=sizes.__getitem__)
+            del sizes[largest]
+            self.complain("a peer that does not read", "was closed: all that is unread exceeds the limit")
+            largest.abort()
+
     # --- streams -----------------------------------------------------------------------------------------------------
 
-    def subscribe(self, subscription: _Subscription) -> None:
-        """Add a subscriber; one of the world observer gets the current state at once."""
-        assert subscription.stream_id is not None
-        self._subscribers.setdefault(subscription.stream_id, []).append(subscription)
+    def subscribed(self, subscription: Subscription) -> None:
+        """Give a new subscriber of the world observer the current state at once."""
         if subscription.stream_id == OBSERVER_STREAM_ID:
             subscription.send(self.simulation.observer_message().data)
             self._follow_arrival("observer")
 
-    def unsubscribe(self, subscription: _Subscription) -> None:
-        """Remove a subscriber."""
-        subscribers = self._subscribers.get(subscription.stream_id or 0, [])
-        if subscription in subscribers:
-            subscribers.remove(subscription)
-            if not subscribers:
-                del self._subscribers[subscription.stream_id or 0]
-
     def _deliver(self) -> None:
-        for message in self.simulation.outbox:
-            for subscription in self._subscribers.get(message.stream_id, ()):
-                subscription.send(message.data)
+        if not self.simulation.outbox:
+            return
+        self._streams.deliver(self.simulation.outbox, is_synchronous=self.simulation.settings.synchronous_mode)
         self.simulation.outbox.clear()
-
-
-def _set_nodelay(transport: asyncio.Transport) -> None:
-    connection: socket.socket | None = transport.get_extra_info("socket")
-    if connection is not None:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._streams.is_anyone_behind():
+            self.limit_unread()
 
 
 async def _listen(
     loop: asyncio.AbstractEventLoop, factory: Callable[[], asyncio.Protocol], host: str, port: int
 ) -> asyncio.Server:
     try:
-        return await loop.create_server(factory, host, port)
+        return await loop.create_server(factory, host, port, backlog=_LISTEN_BACKLOG)
     except OSError as error:
         raise SimError(
             f"port {port} on {host} cannot be used: {error.strerror or error}; expected a free port",
-            hint=f"harness simulator --port {port + 10}, or end the program that listens there",
+            hint=f"another one such as {port + 10}, or end the program that listens there",
         ) from None
 
 
@@ -353,5 +317,6 @@ def run_server(
         with contextlib.suppress(asyncio.CancelledError):
             await serving
 
+    allow_open_files()
     server.prepare(stream_port)
     asyncio.run(main())

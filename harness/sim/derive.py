@@ -1,0 +1,35 @@
+"""The process in which a town is parsed and its data are derived; see `harness.sim.shelf`.
+
+Reads OpenDRIVE from standard input and writes an archive of arrays, or why the text was refused, to the file named.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from harness.errors import SimError
+from harness.jobs.processes import die_with_parent
+from harness.sim.shelf import DERIVE_REFUSED
+from harness.sim.world.derived import pack
+from harness.sim.world.town import build_town
+
+
+def main(name: str, target: Path, parent_pid: int) -> int:
+    """Derive a town and return the exit code."""
+    die_with_parent(parent_pid)
+    try:
+        arrays = pack(build_town(name, sys.stdin.buffer.read().decode(errors="surrogatepass")))
+    except SimError as error:
+        target.write_text(json.dumps({"message": error.message, "hint": error.hint}), encoding="utf-8")
+        return DERIVE_REFUSED
+    with target.open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])))

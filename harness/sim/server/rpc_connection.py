@@ -1,0 +1,142 @@
+"""One client's RPC connection: bytes in, requests answered in their order, bytes out."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+import time
+from typing import TYPE_CHECKING
+
+from harness.errors import WireError
+from harness.sim.server.limits import MAX_READ_AHEAD_BYTES, REFUSED_LIMIT_S, TURN_S, prepare_socket
+from harness.sim.wire.rpc import Request, RequestReader, encode_call_error
+
+if TYPE_CHECKING:
+    from harness.sim.server.service import SimulatorServer
+
+
+class RpcConnection(asyncio.Protocol):
+    """One client's RPC connection.
+
+    A client is not read from while it does not take its answers, so that neither requests nor answers pile up.
+
+    Attributes:
+        traffic_manager_ports: registered over this connection; they end with it.
+    """
+
+    def __init__(self, server: SimulatorServer) -> None:
+        self._server = server
+        self._reader = RequestReader()
+        self._refusal = ""
+        self._is_writable = True
+        self._is_held = False
+        self._held_request: Request | None = None
+        self._waits_for_turn = False
+        self.traffic_manager_ports: set[int] = set()
+        self.transport: asyncio.Transport
+
+    @property
+    def unfinished_bytes(self) -> int:
+        """Number of bytes that have arrived and are not answered."""
+        return self._reader.pending_bytes
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        prepare_socket(transport.get_extra_info("socket"))
+        self._refusal = self._server.client_connected(self)
+        if self._refusal:
+            asyncio.get_running_loop().call_later(REFUSED_LIMIT_S, transport.abort)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._server.client_disconnected(self)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._reader.receive(data)
+        except WireError as error:
+            self._close(error)
+        self._answer_requests()
+
+    def pause_writing(self) -> None:
+        self._is_writable = False
+        self._choose_reading()
+        self._server.limit_unread()
+
+    def resume_writing(self) -> None:
+        self._is_writable = True
+        self._answer_requests()
+
+    def go_on(self) -> None:
+        """Answer what had to wait for subscribers."""
+        self._is_held = False
+        self._answer_requests()
+
+    def _take_turn(self) -> None:
+        self._waits_for_turn = False
+        self._answer_requests()
+
+    def _answer_requests(self) -> None:
+        """Answer what has arrived, as long as nothing has to be waited for."""
+        until_s = time.monotonic() + TURN_S
+        try:
+            while self._is_writable and not (self._is_held or self._waits_for_turn or self.transport.is_closing()):
+                request = self._held_request or self._reader.next_request()
+                if request is None:
+                    break
+                self._held_request = None
+                if request.method == "tick_cue" and self._must_wait():
+                    self._held_request = request
+                    break
+                self._answer(request)
+                if _is_batch_with_tick(request):
+                    self._must_wait()  # what comes behind it
+                if time.monotonic() > until_s:
+                    self._waits_for_turn = True
+                    asyncio.get_running_loop().call_soon(self._take_turn)
+        except WireError as error:
+            self._close(error)
+        self._choose_reading()
+        self._server.limit_unfinished(self)
+
+    def _must_wait(self) -> bool:
+        self._is_held = self._server.must_wait() and not self._refusal
+        if self._is_held:
+            self._server.hold(self)
+        return self._is_held
+
+    def _answer(self, request: Request) -> None:
+        if self._refusal:
+            self.transport.write(encode_call_error(request.message_id, self._refusal))
+            self.transport.close()
+            return
+        answer = self._server.answer(request, self)
+        if answer is not None and not self.transport.is_closing():
+            self.transport.write(answer)
+
+    def _choose_reading(self) -> None:
+        if self.transport.is_closing():
+            return
+        has_room = not self._is_held or self.unfinished_bytes < MAX_READ_AHEAD_BYTES
+        if self._is_writable and not self._waits_for_turn and has_room:
+            self.transport.resume_reading()
+        else:
+            self.transport.pause_reading()
+
+    def _close(self, error: WireError) -> None:
+        self._server.complain("an RPC connection with malformed bytes", f"was closed: {error.message}")
+        self.transport.abort()
+
+    def is_hung_up(self) -> bool:
+        """Return whether the peer has closed its end, even if its last bytes are still unread."""
+        connection: socket.socket | None = self.transport.get_extra_info("socket")
+        if connection is None or connection.fileno() < 0:
+            return True
+        poller = select.poll()
+        poller.register(connection.fileno(), select.POLLRDHUP)
+        return bool(poller.poll(0))
+
+
+def _is_batch_with_tick(request: Request) -> bool:
+    return request.method == "apply_batch" and request.params[-1:] == [True]
