@@ -149,7 +149,7 @@ def listen(world: Any) -> Iterator[Callable[[Any], list[Any]]]:
 
 def wait_for_connection(world: Any) -> None:
     """Let the sensor's connection reach the server: the client opens it in another thread."""
-    time.sleep(0.05)
+    time.sleep(0.15)
     world.tick()
 
 

@@ -32,7 +32,7 @@ def listen(world: Any) -> Iterator[Listen]:
         sensor = world.spawn_actor(blueprint, pose, attach_to=parent)
         sensor.listen(events.append)
         sensors.append(sensor)
-        time.sleep(0.05)  # the client opens the connection in another thread
+        time.sleep(0.15)  # the client opens the connection in another thread
         return events
 
     yield start
@@ -203,7 +203,7 @@ def test_nonsense_in_attributes_is_read_as_the_default(world: Any, spawn: Spawn,
     fixes: list[Any] = []
     sensor = world.spawn_actor(blueprint, carla.Transform(carla.Location(STRAIGHT_X_M, STRAIGHT_Y_M, 1.0)))
     sensor.listen(fixes.append)
-    time.sleep(0.05)
+    time.sleep(0.15)
     _collect(world, 3, fixes)
     assert all(math.isfinite(fix.latitude) and fix.altitude == pytest.approx(1.0) for fix in fixes)
     sensor.stop()
@@ -220,9 +220,9 @@ def test_a_stopped_sensor_is_silent_and_goes_on_where_it_would_be(world: Any, sp
     ahead = len(always)
     tick(world, 5)
     sensor.listen(late.append)
-    time.sleep(0.05)
+    time.sleep(0.15)
     _collect(world, 3, late)
-    assert len(always) == ahead + 8
+    wait_until(lambda: len(always) == ahead + 8, "the other sensor has reported all the time")
     sensor.stop()
     wait_until(lambda: not sensor.is_listening(), "it stops")
     sensor.destroy()
