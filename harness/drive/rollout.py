@@ -379,5 +379,7 @@ class _Drive:
         # In this tick the Traffic Manager forgets its vehicles. Whoever sets the world free next makes it work once
         # more (`apply_settings` does, in client 0.9.16) while new states arrive: of vehicles that vanish meanwhile it
         # would read numbers that nobody has written, and abort.
-        self._ticker.tick()
-        self._ticker.close()
+        try:
+            self._ticker.tick()
+        finally:
+            self._ticker.close()

@@ -6,6 +6,7 @@ Reads OpenDRIVE from standard input and writes an archive of arrays, or why the 
 from __future__ import annotations
 
 import json
+import resource
 import sys
 from pathlib import Path
 
@@ -18,13 +19,24 @@ from harness.sim.world.derived import pack
 from harness.sim.world.town import build_town
 
 
+# Town13, the largest of CARLA's, takes one. A text of a few lines can describe endless lanes.
+MEMORY_LIMIT_BYTES = 8 * 1024**3
+
+
 def main(name: str, target: Path, parent_pid: int) -> int:
     """Derive a town and return the exit code."""
     die_with_parent(parent_pid)
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit_bytes = MEMORY_LIMIT_BYTES if hard == resource.RLIM_INFINITY else min(hard, MEMORY_LIMIT_BYTES)
+    resource.setrlimit(resource.RLIMIT_AS, (limit_bytes, hard))
     try:
         arrays = pack(build_town(name, sys.stdin.buffer.read().decode(errors="surrogatepass")))
     except SimError as error:
         target.write_text(json.dumps({"message": error.message, "hint": error.hint}), encoding="utf-8")
+        return DERIVE_REFUSED
+    except MemoryError:
+        message = f"town {name!r} cannot be read: it takes more than {limit_bytes >> 30} GiB"
+        target.write_text(json.dumps({"message": message, "hint": ""}), encoding="utf-8")
         return DERIVE_REFUSED
     with target.open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]

@@ -42,8 +42,6 @@ _LOG = logging.getLogger(__name__)
 MAX_FOLDER_BYTES = 2 * 1024**3
 # Two minutes on two slow cores; a process that needs longer hangs.
 DERIVE_LIMIT_S = 300.0
-# Who waits for another process that derives the same town gives up after this time and does it too.
-_WAIT_LIMIT_S = 60.0
 DERIVE_REFUSED = 3
 # What numpy and zipfile raise for files that are no archives of arrays; NotImplementedError is a RuntimeError.
 _DAMAGED = (
@@ -52,19 +50,6 @@ _DAMAGED = (
 )
 _HINT = "check the file with another OpenDRIVE reader"
 _WORLD = Path(__file__).resolve().parent / "world"
-_DERIVING = (
-    "crossings.py",
-    "derived.py",
-    "lanes.py",
-    "navigation.py",
-    "opendrive.py",
-    "right_of_way.py",
-    "road_sections.py",
-    "roadways.py",
-    "sidewalks.py",
-    "signals.py",
-    "town.py",
-)
 
 
 def load_town(name: str, opendrive: str, folder: Path) -> Town:
@@ -194,7 +179,7 @@ def _alone(file: Path) -> Iterator[None]:
             lock = stack.enter_context(file.with_suffix(".lock").open("ab"))
         except OSError:
             lock = None  # `_derive` says what is wrong with the folder
-        deadline_s = time.monotonic() + _WAIT_LIMIT_S
+        deadline_s = time.monotonic() + DERIVE_LIMIT_S
         while lock is not None and time.monotonic() < deadline_s:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -38,7 +38,11 @@ def town_shelf(folders: Sequence[Path], first_town: str) -> TownShelf:
         file = find_town(name, folders)
         if file is None:
             raise SimError(f"Map '{name}' not found")
-        kept[name] = town = load_town(name, read_opendrive(file), cache_folder() / "derived")
+        try:
+            opendrive = read_opendrive(file)
+        except RouteError as error:
+            raise SimError(error.message) from error  # for the client that asked
+        kept[name] = town = load_town(name, opendrive, cache_folder() / "derived")
         if len(kept) > _KEPT_TOWNS:
             del kept[next(other for other in kept if other != first_town)]
         return town

@@ -76,6 +76,30 @@ REFUSED = {
     "World.apply_float_color_texture_to_objects": _PAINT,
     "World.apply_textures_to_object": _PAINT,
     "World.apply_textures_to_objects": _PAINT,
+    "World.set_annotations_traverse_translucency": "there are no annotated pictures",
+}
+# Calls that are answered and change nothing.
+_NOT_DRAWN = "there is no picture to draw it into"
+_LIGHTS = "there are no street lamps"
+NO_EFFECT = {
+    **{
+        f"DebugHelper.{member}": _NOT_DRAWN
+        for member in (
+            *("draw_point", "draw_hud_point", "draw_line", "draw_hud_line", "draw_arrow", "draw_hud_arrow"),
+            *("draw_box", "draw_hud_box", "draw_string", "clear_debug_shape", "clear_debug_string"),
+        )
+    },
+    **{
+        f"LightManager.{member}": _LIGHTS
+        for member in (
+            *("turn_on", "turn_off", "set_active", "set_color", "set_colors", "set_intensity", "set_intensities"),
+            *("set_light_group", "set_light_groups", "set_light_state", "set_light_states", "set_day_night_cycle"),
+        )
+    },
+    "ServerSideSensor.set_ignored_vehicles": "no sensor that is built heeds it",
+    "Vehicle.show_debug_telemetry": _NOT_DRAWN,
+    "World.load_map_layer": "the towns have no layers",
+    "World.unload_map_layer": "the towns have no layers",
 }
 # Calls that no test makes, and why.
 OUTSIDE = {
@@ -161,14 +185,15 @@ def read(folder: Path) -> dict[str, set[str]]:
 def render(tested: dict[str, set[str]]) -> str:
     """Return the page."""
     calls = surface()
-    works = [call for call in calls if tested.get(call) and call not in REFUSED]
+    works = [call for call in calls if tested.get(call) and call not in REFUSED and call not in NO_EFFECT]
     lines = [
         "# What the simulator answers",
         "",
         "Every call of the unmodified `carla` 0.9.16 client that a server has part in, and a test in",
         "`tests/contract` that makes it. Written by `make conformance` from a run of those tests; do not edit.",
         "",
-        f"{len(works)} calls work, {len(REFUSED)} are refused with a reason, {len(OUTSIDE)} are outside.",
+        f"{len(works)} calls work, {len(NO_EFFECT)} are accepted without effect,",
+        f"{len(REFUSED)} are refused with a reason, {len(OUTSIDE)} are outside.",
         "",
         "| call | status | tested by |",
         "|---|---|---|",
@@ -177,10 +202,17 @@ def render(tested: dict[str, set[str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def status_of(call: str) -> str:
+    """Return the status of a call that is tested."""
+    if call in REFUSED:
+        return f"refused: {REFUSED[call]}"
+    return f"without effect: {NO_EFFECT[call]}" if call in NO_EFFECT else "works"
+
+
 def _row(call: str, tests: Iterable[str]) -> str:
     if call in OUTSIDE:
         return f"| `{call}` | outside: {OUTSIDE[call]} | |"
-    status = f"refused: {REFUSED[call]}" if call in REFUSED else "works"
+    status = status_of(call)
     names = sorted(test.removeprefix("tests/contract/") for test in tests)
     if not names:
         return f"| `{call}` | **not tested** | |"

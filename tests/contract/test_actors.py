@@ -144,6 +144,22 @@ def test_an_attached_actor_rides_with_its_parent(world: Any, spawn: Spawn) -> No
         car.set_location(carla.Location(600.0, STRAIGHT_Y_M, 0.0))
 
 
+def test_the_pose_of_an_attached_actor_is_set_relative_to_its_parent(world: Any, spawn: Spawn) -> None:
+    car = spawn()
+    sensor = attach(world, "sensor.other.gnss", car)
+    sensor.set_transform(carla.Transform(carla.Location(2.0, 0.0, 1.0), carla.Rotation(yaw=90.0)))
+    tick(world)
+    for step in range(2):
+        if step:
+            car.set_location(carla.Location(STRAIGHT_X_M + 30.0, STRAIGHT_Y_M, 0.0))
+            sensor.set_location(carla.Location(3.0, 0.0, 1.0))
+            tick(world)
+        apart = sensor.get_location() - car.get_location()
+        assert apart.dot(car.get_transform().get_forward_vector()) == pytest.approx(2.0 + step, abs=0.05)
+        assert sensor.get_transform().rotation.yaw - car.get_transform().rotation.yaw == pytest.approx(90.0, abs=0.1)
+    sensor.destroy()
+
+
 def test_attaching_to_an_actor_that_is_gone_is_refused(world: Any, spawn: Spawn) -> None:
     car = spawn()
     tick(world)

@@ -181,6 +181,19 @@ def test_obstacle_sees_props_unless_it_wants_what_moves(world: Any, spawn: Spawn
     assert len(everything) == count
 
 
+def test_obstacle_reports_for_itself_once_its_vehicle_is_gone(world: Any, spawn: Spawn, listen: Listen) -> None:
+    spawn(x=STRAIGHT_X_M + 12.0)
+    car = spawn()
+    reports = listen("sensor.other.obstacle", car, distance=30.0)
+    tick(world, 2)
+    wait_until(lambda: reports, "the car ahead is seen")
+    car.destroy()
+    before = len(reports)
+    frame = world.get_snapshot().frame
+    assert [world.tick() for _ in range(3)] == [frame + 1, frame + 2, frame + 3]
+    wait_until(lambda: len(reports) > before, "the sensor goes on")
+
+
 # --- all of them -----------------------------------------------------------------------------------------------------
 
 

@@ -86,11 +86,15 @@ def drive(
         snapshot = world.get_snapshot()
         places = [snapshot.find(car.id).get_transform() for car in cars]
         poses.append([(place.location.x, place.location.y, place.rotation.yaw, place.location.z) for place in places])
-        waits.append([car.get_traffic_light_state() != carla.TrafficLightState.Green for car in cars])
+        waits.append([car.is_at_traffic_light() and _is_held_by_a_light(car) for car in cars])
     half_m = [(car.bounding_box.extent.x, car.bounding_box.extent.y) for car in cars]
     np.savez(file, poses=np.array(poses), half_m=np.array(half_m), waits=np.array(waits))
     manager.shut_down()
     return [car.id for car in cars]
+
+
+def _is_held_by_a_light(car: Any) -> bool:
+    return car.get_traffic_light() is not None and car.get_traffic_light_state() != carla.TrafficLightState.Green
 
 
 def episodes(port: str, traffic_port: str) -> list[float]:

@@ -58,7 +58,8 @@ def get_actor_bounding_box(simulation: Simulation, actor_id: int) -> BoundingBox
 
 def set_actor_location(simulation: Simulation, actor_id: int, location: Vector3D) -> None:
     row = simulation.find_row(actor_id, "set_actor_location")
-    _, _, _, pitch, yaw, roll = simulation.world.table.kin[row, :6].tolist()
+    offset = simulation.world.table.info[actor_id].offset
+    _, _, _, pitch, yaw, roll = offset or simulation.world.table.kin[row, :6].tolist()
     simulation.world.set_pose(row, (*location, pitch, yaw, roll))
 
 

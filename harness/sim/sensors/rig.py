@@ -143,7 +143,8 @@ class Rig:
         met = roll_ball(boxes.take(looked_at), pose[_PLACE], forward, detector.reach_m, detector.radius_m)
         if met is None:
             return None
-        return Obstacle(info.parent_id or info.id, int(ids[looked_at[met[0]]]), met[1])
+        carrier_id = info.id if self._world.table.row(info.parent_id) is None else info.parent_id
+        return Obstacle(carrier_id, int(ids[looked_at[met[0]]]), met[1])
 
     def _all_bodies(self) -> tuple[NDArray[np.uint32], NDArray[np.bool_], OrientedBoxes]:
         """Return actor ids, whether they can move, and boxes of everything solid; once per tick."""

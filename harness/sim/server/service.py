@@ -250,7 +250,8 @@ class SimulatorServer:
 
     def limit_unfinished(self, connection: RpcConnection) -> None:
         """Note what a client has sent of requests not yet answered; if all is too much, close who has sent most."""
-        if not connection.unfinished_bytes:
+        is_gone = connection not in self._connections and connection not in self._refused
+        if is_gone or not connection.unfinished_bytes:
             self._unfinished.pop(connection, None)
             return
         self._unfinished[connection] = connection.unfinished_bytes

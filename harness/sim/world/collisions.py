@@ -7,9 +7,13 @@ kerbs and sidewalks are not: a town file declares no buildings or walls.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree
 
 Array = NDArray[np.float64]
 
@@ -67,15 +71,24 @@ class Contacts:
         return replace(self, depth_m=np.minimum(self.depth_m, depth_m))
 
 
+# Of so many boxes all pairs may be looked at; of more only those of each with so many nearest, where it is crowded.
+_ALL_PAIRS_OF = 200
+_NEIGHBOURS = 24
+_MOST_PAIRS_PER_BOX = 32
+
+
 def candidate_pairs(boxes: Boxes, movers: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return index pairs i < j, ordered, whose bounding circles overlap, at least one of them a mover."""
+    """Return index pairs i < j, ordered, whose bounding circles overlap, at least one of them a mover.
+
+    Clients can put thousands of actors on one point; then each is looked at with its nearest neighbours alone.
+    """
     from scipy.spatial import cKDTree
 
     if len(boxes.yaw_rad) < 2:
         none = np.zeros(0, np.intp)
         return none, none
     radius_m = np.hypot(boxes.half_m[:, 0], boxes.half_m[:, 1])
-    pairs = cKDTree(boxes.centre_m).query_pairs(2.0 * radius_m.max(), output_type="ndarray")
+    pairs = _near_pairs(cKDTree(boxes.centre_m), 2.0 * float(radius_m.max()))
     pairs.sort(axis=1)
     first, second = pairs[:, 0], pairs[:, 1]
     offset_m = boxes.centre_m[second] - boxes.centre_m[first]
@@ -84,6 +97,19 @@ def candidate_pairs(boxes: Boxes, movers: NDArray[np.bool_]) -> tuple[NDArray[np
     first, second = first[kept], second[kept]
     order = np.lexsort((second, first))
     return first[order], second[order]
+
+
+def _near_pairs(tree: cKDTree, reach_m: float) -> NDArray[np.intp]:
+    """Return index pairs of boxes whose centres are near each other, (K, 2)."""
+    count = tree.n
+    if count <= _ALL_PAIRS_OF or tree.count_neighbors(tree, reach_m) <= (2 * _MOST_PAIRS_PER_BOX + 1) * count:
+        near: NDArray[np.intp] = tree.query_pairs(reach_m, output_type="ndarray")
+        return near
+    distance_m, neighbour = tree.query(tree.data, k=_NEIGHBOURS, distance_upper_bound=reach_m)
+    one, rank = np.nonzero(np.isfinite(distance_m))
+    other = neighbour[one, rank]
+    pairs = np.sort(np.stack([one, other], axis=1)[one != other], axis=1)
+    return np.unique(pairs, axis=0)
 
 
 def find_contacts(

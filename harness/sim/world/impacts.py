@@ -32,6 +32,8 @@ _MAX_SPIN_DPS = 180.0
 _SPAWN_TOLERANCE_M = 1.0
 # What overlaps without having come at each other, such as after a teleport, parts at this speed.
 _PARTING_MPS = 4.0
+# More touch only where a client has put a crowd on one place; the deepest are parted first.
+_MOST_CONTACTS = 2_000
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,10 @@ class Impacts:
         if not len(contacts.first):
             self._touching = set()
             return []
+        if len(contacts.first) > _MOST_CONTACTS:
+            deepest = np.zeros(len(contacts.first), np.bool_)
+            deepest[np.argsort(-contacts.depth_m, kind="stable")[:_MOST_CONTACTS]] = True
+            contacts = contacts.take(deepest)
         return self._solve(rows, boxes, contacts, dt_s)
 
     def _touchable_rows(self) -> NDArray[np.intp]:
@@ -122,9 +128,11 @@ class Impacts:
         none = np.zeros(0, np.intp)
         if self._pole_tree is None:
             return none, none
-        distance_m, pole = self._pole_tree.query(boxes.centre_m[movers], k=1)
-        near = distance_m < np.hypot(boxes.half_m[movers, 0], boxes.half_m[movers, 1]) + POLE_HALF_M * 1.5
-        return movers[near], pole[near] + offset
+        # The second nearest may be the one that a long vehicle touches.
+        distance_m, pole = self._pole_tree.query(boxes.centre_m[movers], k=[1, 2])
+        reach_m = np.hypot(boxes.half_m[movers, 0], boxes.half_m[movers, 1]) + POLE_HALF_M * 1.5
+        mover, rank = np.nonzero(distance_m < reach_m[:, None])
+        return movers[mover], pole[mover, rank] + offset
 
     def _approach(
         self, rows: NDArray[np.intp], movers: NDArray[np.bool_], first: NDArray[np.intp], second: NDArray[np.intp]

@@ -147,6 +147,8 @@ def _forces(
         drive = np.where(drive > 0.0, drive * tuning.pull, drive)
     drive = np.where((brake > 0.0) | hand_brake, np.minimum(drive, 0.0), drive) * (1.0 - brake) * response
     braking = tuning.brake_mps2 * brake + tuning.hand_brake_mps2 * hand_brake
+    # Pushed or rolling against its gear: what slows it then is no acceleration of the engine's table.
+    braking = braking + np.where(forward_mps < 0.0, (0.25 + 0.06 * np.abs(forward_mps)) * (1.0 - brake), 0.0)
     if tuning is REFERENCE:
         return drive, braking
     moving_mps = np.maximum(forward_mps, 0.0)

@@ -158,7 +158,8 @@ class World:
     def _describe(
         self, blueprint: Blueprint, attributes: Mapping[str, str], parent_id: int, offset: Pose | None
     ) -> ActorInfo:
-        kept = {a.id: str(attributes.get(a.id, a.value)) for a in blueprint.attributes}
+        asked = {a.id: attributes.get(a.id, a.value) for a in blueprint.attributes if a.is_modifiable}
+        kept = {a.id: str(asked.get(a.id, a.value)) for a in blueprint.attributes}
         centre_m, half_m = blueprint.box(kept)
         if blueprint.is_area:
             friction_of(kept)
@@ -197,15 +198,21 @@ class World:
     # --- what clients set --------------------------------------------------------------------------------------------
 
     def set_pose(self, row: int, pose: Pose) -> None:
-        """Put an actor somewhere; its velocity in the world frame is kept."""
+        """Put an actor somewhere; its velocity in the world frame is kept.
+
+        Of an attached actor the pose is relative to its parent, as in CARLA, and it stays attached.
+        """
         table = self.table
+        info = table.info[int(table.ids[row])]
+        parent = table.row(info.parent_id)
+        if info.offset is not None:
+            info.offset = normalized(pose)
+            if parent is not None:
+                pose = compose(table.kin[parent, POSE], info.offset)
         table.kin[row, POSE] = normalized(pose)
         table.is_airborne[row] = False
         if table.kind[row] == Kind.VEHICLE:
             table.set_velocity(row, table.kin[row, VELOCITY])
-        info = table.info[int(table.ids[row])]
-        if info.parent_id:
-            info.offset = None
 
     def set_angular_velocity(self, row: int, angular_velocity_dps: Sequence[float]) -> None:
         """Set the angular velocity of an actor [deg/s]; of a vehicle the part about the vertical counts."""

@@ -243,3 +243,22 @@ def test_a_place_is_free_or_taken() -> None:
     for x_m, free in ((3.9, False), (4.1, True), (19.0, False), (30.0, True)):
         assert impacts.is_free(new, (x_m, 0.0, 0.3, 0.0, 0.0, 0.0)) == free
     assert impacts.is_free(new, (0.0, 0.0, 10.0, 0.0, 0.0, 0.0))  # on a bridge above
+
+
+# --- crowds ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_crowd_on_one_place_is_looked_at_with_few_neighbours_each() -> None:
+    count = 1_000
+    crowd = _boxes(*[(0.001 * number, 0.0, 0.0, 2.0, 1.0) for number in range(count)])
+    first, second = candidate_pairs(crowd, np.ones(count, np.bool_))
+    assert count < len(first) <= 24 * count
+    assert (first < second).all()
+    assert len(np.unique(np.stack([first, second], axis=1), axis=0)) == len(first)
+
+
+def test_a_long_queue_keeps_all_its_pairs() -> None:
+    count = 1_000
+    queue = _boxes(*[(6.0 * number, 0.0, 0.0, 3.1, 1.0) for number in range(count)])
+    first, second = candidate_pairs(queue, np.ones(count, np.bool_))
+    assert list(zip(first.tolist(), second.tolist(), strict=True)) == [(n, n + 1) for n in range(count - 1)]

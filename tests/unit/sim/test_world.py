@@ -145,3 +145,22 @@ def test_nothing_a_client_can_set_makes_the_state_infinite(world: World) -> None
         world.step(DT_S)
         assert np.isfinite(world.table.kin).all()
         assert np.isfinite(observe(world)["kinematics"]).all()
+
+
+def test_what_a_blueprint_fixes_cannot_be_sent(world: World) -> None:
+    sent = {"number_of_wheels": "2000000000", "base_type": "ship", "color": "1,2,3"}
+    car = world.spawn(CAR, sent, (100.3, 1.75, 15.5, 0.0, 0.0, 0.0))
+    kept = world.table.info[car.id].attributes
+    assert (kept["number_of_wheels"], kept["base_type"], kept["color"]) == ("4", "car", "1,2,3")
+
+
+@pytest.mark.parametrize(("speed_mps", "reverse"), [(-3.0, False), (8.0, True)])
+def test_a_car_that_rolls_against_its_gear_comes_to_rest(world: World, speed_mps: float, reverse: bool) -> None:
+    car = world.spawn(CAR, {}, (100.3, 1.75, 15.5, 0.0, 0.0, 0.0))
+    row = world.table.row(car.id)
+    assert row is not None
+    world.table.reverse[row] = reverse
+    world.table.set_velocity(row, (speed_mps, 0.0, 0.0))
+    for _ in range(400):
+        world.step(DT_S)
+    assert world.table.along_mps[row] == 0.0
