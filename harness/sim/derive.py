@@ -18,7 +18,6 @@ from harness.sim.shelf import DERIVE_REFUSED
 from harness.sim.world.derived import pack
 from harness.sim.world.town import build_town
 
-
 # Town13, the largest of CARLA's, takes one. A text of a few lines can describe endless lanes.
 MEMORY_LIMIT_BYTES = 8 * 1024**3
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.config import OUTPUTS
 from harness.datatypes.unit import Unit
-from harness.errors import AgentError, ConfigError, SimError
+from harness.errors import AgentError, ConfigError, HarnessError, SimError
 from harness.jobs.ports import lock_server
 from harness.jobs.processes import harness_command
 from harness.jobs.publish import publish_json, publish_text, read_json
@@ -189,7 +189,10 @@ def _absolute_agent(agent: str) -> str:
 
 
 def _existing_run(request: EvaluateRequest, plan: EvaluationPlan) -> RunFolder | None:
-    """Return the run to continue: the one named, else the newest of this configuration if it is incomplete."""
+    """Return the run to continue: the one named, else the newest of this configuration unless it is over.
+
+    A run is over when its scoreboard has told so. Jobs may have done the last drives after the command was killed.
+    """
     if request.run is not None:
         run = open_run(request.run)
         found = run.read_config()["config"]
@@ -203,7 +206,18 @@ def _existing_run(request: EvaluateRequest, plan: EvaluationPlan) -> RunFolder |
     if request.is_new:
         return None
     newest = find_run(request.outputs, plan.config)
-    return newest if newest is not None and (newest.missing(plan.units) or plan.not_runnable) else None
+    if newest is None or (_has_told_all(newest) and not newest.missing(plan.units) and not plan.not_runnable):
+        return None
+    return newest
+
+
+def _has_told_all(run: RunFolder) -> bool:
+    """Tell whether a scoreboard was written when every drive had its result."""
+    try:
+        board = read_json(run.folder / "scoreboard.json")["data"]
+        return bool(board["found"] == board["expected"])
+    except (HarnessError, KeyError, TypeError):
+        return False
 
 
 def _check_endpoint(endpoint: Address | None) -> None:

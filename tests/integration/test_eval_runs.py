@@ -19,6 +19,22 @@ from tests.integration.evaluation import (
 pytestmark = pytest.mark.timeout(180)
 
 
+@pytest.mark.parametrize("told", ["", '{"data": {"expected": 1, "found": 0}}'], ids=["nothing", "that one is missing"])
+def test_a_run_whose_end_nobody_has_told_is_told_and_not_driven_again(evaluation: Evaluation, told: str) -> None:
+    """The command was killed, and the jobs have done the last drives without it."""
+    assert evaluation.run("--only", "00").returncode == 0
+    (run,) = evaluation.runs()
+    board, result = (run / "scoreboard.json").read_text(), (run / "00" / "result.json").stat()
+    (run / "scoreboard.json").write_text(told)
+    answer = evaluation.run("--only", "00")
+    assert answer.returncode == 0, answer.stderr
+    assert evaluation.runs() == [run]
+    assert f"continuing {run.relative_to(evaluation.folder)}" in answer.stderr
+    assert (run / "scoreboard.json").read_text() == board
+    assert (run / "00" / "result.json").stat() == result
+    assert evaluation.run("--only", "00", "--print-only").returncode == 0
+
+
 def test_a_run_ends_with_a_scoreboard_and_the_same_command_starts_another(evaluation: Evaluation) -> None:
     answer = evaluation.run("--only", "00", "--output", "json")
     assert answer.returncode == 0, answer.stderr
