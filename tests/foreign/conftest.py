@@ -15,6 +15,7 @@ from tests.contract.conftest import serve as serve
 
 HERE = Path(__file__).parent
 TOWN = "Town05"
+LIMIT_S, ATTEMPTS = 120.0, 3
 
 
 @pytest.fixture(scope="session")
@@ -44,9 +45,14 @@ def run_foreign(python_of: Callable[[str], Path], tmp_path: Path) -> Callable[..
 
     def run(environment: str, script: str, *arguments: object) -> dict[str, Any]:
         command = [str(python_of(environment)), "-W", "ignore", str(HERE / script), *map(str, arguments)]
-        answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300.0)
-        assert answer.returncode == 0, answer.stderr[-3000:]
-        found: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
-        return found
+        for _ in range(ATTEMPTS):
+            try:
+                answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=LIMIT_S)
+            except subprocess.TimeoutExpired:
+                continue  # `world.tick()` beside a Traffic Manager can hang: carla issue 9172, see harness.drive.ticking
+            assert answer.returncode == 0, answer.stderr[-3000:]
+            found: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
+            return found
+        raise AssertionError(f"{script} did not come to an end in {ATTEMPTS} attempts of {LIMIT_S:g} s")
 
     return run
