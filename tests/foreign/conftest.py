@@ -49,7 +49,7 @@ def run_foreign(python_of: Callable[[str], Path], tmp_path: Path) -> Callable[..
             try:
                 answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=LIMIT_S)
             except subprocess.TimeoutExpired:
-                continue  # `world.tick()` beside a Traffic Manager can hang: carla issue 9172, see harness.drive.ticking
+                continue  # a tick beside a Traffic Manager can hang: carla issue 9172, see harness.drive.ticking
             assert answer.returncode == 0, answer.stderr[-3000:]
             found: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
             return found
