@@ -188,7 +188,12 @@ def _publish(suite: Suite, files: Mapping[str, bytes], folder: Path) -> None:
             (scratch / f"{route.stem}.xml").write_bytes(files[route.stem])
         if folder.exists():
             folder.rename(old)
-        scratch.rename(folder)
+        try:
+            scratch.rename(folder)
+        except OSError:
+            if old.exists():
+                old.rename(folder)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)

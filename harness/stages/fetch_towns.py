@@ -108,23 +108,33 @@ def _download(folder: Path, say: Say) -> Path:
 def _opened(source: Path) -> Iterator[Callable[[str], bytes | None]]:
     """Yield town name -> bytes of its file, plain or compressed, None if it is not there."""
     if source.is_dir():
-        yield lambda name: _first_file([source / f"{name}.xodr.gz", source / f"{name}.xodr"])
+        yield lambda name: _first_file(source, [f"{name}.xodr.gz", f"{name}.xodr"])
         return
-    try:
-        with zipfile.ZipFile(source) as wheel:
-            members = {info.filename: info for info in wheel.infolist()}
+    with _said_of(source):
+        wheel = zipfile.ZipFile(source)
+    with wheel:
+        members = {info.filename: info for info in wheel.infolist()}
 
-            def member(name: str) -> bytes | None:
-                info = members.get(f"{_IN_WHEEL}{name}.xodr.gz")
+        def member(name: str) -> bytes | None:
+            info = members.get(f"{_IN_WHEEL}{name}.xodr.gz")
+            with _said_of(source):
                 return None if info is None or info.file_size > MAX_TOWN_BYTES else wheel.read(info)
 
-            yield member
+        yield member
+
+
+@contextmanager
+def _said_of(source: Path) -> Iterator[None]:
+    """Turn what goes wrong while reading a source into words about it; what is written meanwhile is not its fault."""
+    try:
+        yield
     except (OSError, zipfile.BadZipFile, zlib.error) as error:
         raise RouteError(f"{source} cannot be read: {error}; expected a folder or a wheel", hint=_HINT) from error
 
 
-def _first_file(files: list[Path]) -> bytes | None:
-    return next((file.read_bytes() for file in files if file.is_file()), None)
+def _first_file(folder: Path, names: list[str]) -> bytes | None:
+    with _said_of(folder):
+        return next(((folder / name).read_bytes() for name in names if (folder / name).is_file()), None)
 
 
 # --- what is done with them ------------------------------------------------------------------------------------------

@@ -27,8 +27,8 @@ from tests.slurm_cluster import SlurmCluster
 # Short routes under names of longest6. While Slurm's own parts are killed it has work for nobody most of the time: the
 # units have to fit into what is left.
 ROUTES = ("00", "01")
-SEEDS = 70 if is_short() else 375
-FAULTS_S = 120.0 if is_short() else 600.0
+SEEDS = 40 if is_short() else 375
+FAULTS_S = 60.0 if is_short() else 600.0
 SETTLE_S = 300.0
 PAUSE_S = (2.0, 5.0)
 pytestmark = [pytest.mark.soak, pytest.mark.slurm, pytest.mark.timeout(FAULTS_S + SETTLE_S + 180.0)]

@@ -16,8 +16,8 @@ import pytest
 from tests.integration.slurm.cluster_runs import PARTITION, ClusterRun, assert_each_unit_was_driven_once, is_short
 from tests.slurm_cluster import SlurmCluster
 
-KILLS = 6 if is_short() else 20
-OVERHEAD_SEEDS = 5 if is_short() else 25  # of these routes of mini
+KILLS = 4 if is_short() else 20
+OVERHEAD_SEEDS = 3 if is_short() else 25  # of these routes of mini
 ROUTES = ("--only", "01,02,03,04,05,06,07,08")
 WALL_CLOCK = {"wall_s", "simulated_per_wall"}
 pytestmark = [pytest.mark.soak, pytest.mark.slurm, pytest.mark.timeout(1800)]
