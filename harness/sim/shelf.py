@@ -43,7 +43,7 @@ MAX_FOLDER_BYTES = 2 * 1024**3
 # Two minutes on two slow cores; a process that needs longer hangs.
 DERIVE_LIMIT_S = 300.0
 DERIVE_REFUSED = 3
-# What numpy and zipfile raise for files that are no archives of arrays; NotImplementedError is a RuntimeError.
+# What numpy and zipfile raise for files that are no archives of arrays, of an unknown compression for example.
 _DAMAGED = (
     *(ValueError, KeyError, TypeError, AttributeError, EOFError, MemoryError, RuntimeError),
     *(zipfile.BadZipFile, zlib.error, struct.error),

@@ -186,35 +186,15 @@ class Simulation:
         index = self.schema.sensor_index[sensor.type_id]
         return StreamMessage(sensor.stream_id, encode_frame(index, world.frame, world.elapsed_s, pose, payload))
 
-    def find_row(self, actor_id: int, method: str) -> int:
-        """Return the row of an actor.
+    def find_row(self, actor_id: int, method: str, kind: Kind | None = None) -> int:
+        """Return the row of an actor, of one kind if that is given.
 
         Raises:
-            SimError: no such actor, in CARLA's words.
+            SimError: no such actor, in CARLA's words, or it is of another kind.
         """
         row = self.world.table.row(actor_id)
         if row is None:
             raise SimError(f"{method}: Actor could not be found in the registry. Actor Id: {actor_id}")
-        return row
-
-    def find_walker_row(self, actor_id: int, method: str) -> int:
-        """Return the row of a walker.
-
-        Raises:
-            SimError: no such actor, or it is no walker.
-        """
-        row = self.find_row(actor_id, method)
-        if self.world.table.kind[row] != Kind.WALKER:
-            raise SimError(f"{method}: Actor is not a walker. Actor Id: {actor_id}")
-        return row
-
-    def find_vehicle_row(self, actor_id: int, method: str) -> int:
-        """Return the row of a vehicle.
-
-        Raises:
-            SimError: no such actor, or it is no vehicle.
-        """
-        row = self.find_row(actor_id, method)
-        if self.world.table.kind[row] != Kind.VEHICLE:
-            raise SimError(f"{method}: Actor is not a vehicle. Actor Id: {actor_id}")
+        if kind is not None and self.world.table.kind[row] != kind:
+            raise SimError(f"{method}: Actor is not a {kind.name.lower()}. Actor Id: {actor_id}")
         return row

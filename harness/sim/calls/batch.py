@@ -8,7 +8,7 @@ from typing import Any
 from harness.errors import SimError, WireError
 from harness.sim.calls import actors, bodies, vehicle_physics, vehicles, walkers
 from harness.sim.simulation import Simulation
-from harness.sim.wire.messages import (
+from harness.sim.wire.commands import (
     ApplyAngularImpulse,
     ApplyForce,
     ApplyImpulse,
@@ -27,11 +27,14 @@ from harness.sim.wire.messages import (
     SetSimulatePhysics,
     SetVehicleLightState,
     SpawnActor,
+)
+from harness.sim.wire.messages import (
     Transform,
     VehicleLightState,
 )
 from harness.sim.wire.rpc import failure
 from harness.sim.wire.types import decoder
+from harness.sim.world.actors import Kind
 from harness.sim.world.walkers import set_course
 
 
@@ -140,7 +143,7 @@ def _set_walker_state(simulation: Simulation, actor_id: int, feet: Transform, sp
     Raises:
         SimError: no such walker, or it has fallen.
     """
-    row, table = simulation.find_walker_row(actor_id, "set_walker_state"), simulation.world.table
+    row, table = simulation.find_row(actor_id, "set_walker_state", Kind.WALKER), simulation.world.table
     if table.fallen_s[row]:
         raise SimError(f"set_walker_state: Walker is dead. Actor Id: {actor_id}")
     x_m, y_m, z_m = feet.location

@@ -6,7 +6,7 @@ import math
 
 from harness.sim.simulation import Simulation
 from harness.sim.wire.messages import Vector3D
-from harness.sim.world.actors import MAX_SPEED_MPS, SOLID_KINDS
+from harness.sim.world.actors import MAX_SPEED_MPS, SOLID_KINDS, Kind
 
 # CARLA hands turning pushes to Unreal as degrees and centimetres: 1 of a client is so many N m s, or N m.
 _TURN_UNIT = math.radians(1.0) * 1e-4
@@ -47,13 +47,13 @@ def add_actor_torque(simulation: Simulation, actor_id: int, torque: Vector3D) ->
 
 def enable_actor_constant_velocity(simulation: Simulation, actor_id: int, velocity_mps: Vector3D) -> None:
     """Keep a vehicle at a velocity in its own frame, whatever its control says; the road sets the vertical part."""
-    row, table = simulation.find_vehicle_row(actor_id, "enable_actor_constant_velocity"), simulation.world.table
+    row, table = simulation.find_row(actor_id, "enable_actor_constant_velocity", Kind.VEHICLE), simulation.world.table
     table.keeps_velocity[row] = True
     table.kept_mps[row] = [min(max(value, -MAX_SPEED_MPS), MAX_SPEED_MPS) for value in velocity_mps]
 
 
 def disable_actor_constant_velocity(simulation: Simulation, actor_id: int) -> None:
-    row = simulation.find_vehicle_row(actor_id, "disable_actor_constant_velocity")
+    row = simulation.find_row(actor_id, "disable_actor_constant_velocity", Kind.VEHICLE)
     simulation.world.table.keeps_velocity[row] = False
 
 

@@ -58,7 +58,7 @@ def get_actor_socket_relative_transforms(simulation: Simulation, actor_id: int) 
 
 
 def get_vehicle_bone_world_transforms(simulation: Simulation, actor_id: int) -> list[Transform]:
-    simulation.find_vehicle_row(actor_id, "get_vehicle_bone_world_transforms")
+    simulation.find_row(actor_id, "get_vehicle_bone_world_transforms", Kind.VEHICLE)
     return get_actor_bone_world_transforms(simulation, actor_id)
 
 

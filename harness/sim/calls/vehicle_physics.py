@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 from harness.errors import SimError
 from harness.sim.simulation import Simulation
 from harness.sim.wire.messages import Gear, Vector2D, Vector3D, VehiclePhysicsControl, Wheel
+from harness.sim.world.actors import Kind
 from harness.sim.world.vehicle_parts import in_world, wheel_places
 from harness.sim.world.vehicle_physics import set_physics, settings_of
 from harness.sim.world.vehicle_settings import VehiclePhysics, WheelPhysics
@@ -16,7 +17,7 @@ _CM_PER_M = 100.0
 
 def get_physics_control(simulation: Simulation, actor_id: int) -> VehiclePhysicsControl:
     """Return the parameters of a vehicle as clients set them, and where its wheels are in the world."""
-    row, table = simulation.find_vehicle_row(actor_id, "get_physics_control"), simulation.world.table
+    row, table = simulation.find_row(actor_id, "get_physics_control", Kind.VEHICLE), simulation.world.table
     physics = settings_of(table, row).physics
     centres = [in_world(table, row, (*place[:3], 0.0, 0.0, 0.0)) for place in wheel_places(table, row)]
     fields: dict[str, Any] = physics._asdict() | {
@@ -37,7 +38,7 @@ def apply_physics_control(simulation: Simulation, actor_id: int, control: Vehicl
 
     The places of the wheels are not set: as in CARLA they are where the model of the vehicle has them.
     """
-    row = simulation.find_vehicle_row(actor_id, "apply_physics_control")
+    row = simulation.find_row(actor_id, "apply_physics_control", Kind.VEHICLE)
     fields: dict[str, Any] = control._asdict() | {
         "torque_curve": tuple(tuple(point) for point in control.torque_curve),
         "forward_gears": tuple(tuple(gear) for gear in control.forward_gears),
@@ -78,6 +79,6 @@ def restore_physx_physics(simulation: Simulation, actor_id: int) -> None:
 
 def _refuse(simulation: Simulation, actor_id: int, method: str, engine: str) -> NoReturn:
     """Refuse another engine of physics; clients send these calls without waiting, so the log has to say it."""
-    simulation.find_vehicle_row(actor_id, method)
+    simulation.find_row(actor_id, method, Kind.VEHICLE)
     simulation.complaints.log_once(f"call {method}", "is not built in this simulator")
     raise SimError(f"{method}: {engine} is not built in this simulator. Actor Id: {actor_id}")

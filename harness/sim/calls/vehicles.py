@@ -12,6 +12,7 @@ from harness.sim.wire.messages import (
     VehicleTelemetryData,
     WheelTelemetryData,
 )
+from harness.sim.world.actors import Kind
 from harness.sim.world.driving import set_gains, set_targets
 from harness.sim.world.telemetry import read_telemetry
 from harness.sim.world.vehicle_parts import wheel_angles_deg
@@ -23,7 +24,7 @@ _ALL_DOORS = 6
 
 
 def _settings(simulation: Simulation, actor_id: int, method: str) -> VehicleSettings:
-    return settings_of(simulation.world.table, simulation.find_vehicle_row(actor_id, method))
+    return settings_of(simulation.world.table, simulation.find_row(actor_id, method, Kind.VEHICLE))
 
 
 # --- driving ---------------------------------------------------------------------------------------------------------
@@ -31,7 +32,7 @@ def _settings(simulation: Simulation, actor_id: int, method: str) -> VehicleSett
 
 def apply_control_to_vehicle(simulation: Simulation, actor_id: int, control: VehicleControl) -> None:
     """Set the pedals; targets that drove the vehicle until now are forgotten."""
-    row, table = simulation.find_vehicle_row(actor_id, "apply_control_to_vehicle"), simulation.world.table
+    row, table = simulation.find_row(actor_id, "apply_control_to_vehicle", Kind.VEHICLE), simulation.world.table
     table.follows_targets[row] = False
     table.control[row] = (
         min(max(control.throttle, 0.0), 1.0),
@@ -49,24 +50,24 @@ def apply_control_to_vehicle(simulation: Simulation, actor_id: int, control: Veh
 
 def apply_ackermann_control_to_vehicle(simulation: Simulation, actor_id: int, control: VehicleAckermannControl) -> None:
     """Drive by targets until pedals are set."""
-    row = simulation.find_vehicle_row(actor_id, "apply_ackermann_control_to_vehicle")
+    row = simulation.find_row(actor_id, "apply_ackermann_control_to_vehicle", Kind.VEHICLE)
     set_targets(simulation.world.table, row, control)
 
 
 def get_ackermann_controller_settings(simulation: Simulation, actor_id: int) -> AckermannControllerSettings:
-    row = simulation.find_vehicle_row(actor_id, "get_ackermann_controller_settings")
+    row = simulation.find_row(actor_id, "get_ackermann_controller_settings", Kind.VEHICLE)
     return AckermannControllerSettings(*simulation.world.table.driving_gain[row].tolist())
 
 
 def apply_ackermann_controller_settings(
     simulation: Simulation, actor_id: int, settings: AckermannControllerSettings
 ) -> None:
-    row = simulation.find_vehicle_row(actor_id, "apply_ackermann_controller_settings")
+    row = simulation.find_row(actor_id, "apply_ackermann_controller_settings", Kind.VEHICLE)
     set_gains(simulation.world.table, row, settings)
 
 
 def get_telemetry_data(simulation: Simulation, actor_id: int) -> VehicleTelemetryData:
-    row = simulation.find_vehicle_row(actor_id, "get_telemetry_data")
+    row = simulation.find_row(actor_id, "get_telemetry_data", Kind.VEHICLE)
     telemetry = read_telemetry(simulation.world.table, row)
     wheels = [WheelTelemetryData(*wheel) for wheel in telemetry.wheels]
     return VehicleTelemetryData(*telemetry[:-1], wheels)
@@ -82,7 +83,7 @@ def show_vehicle_debug_telemetry(simulation: Simulation, actor_id: int, is_enabl
 
 def set_wheel_steer_direction(simulation: Simulation, actor_id: int, wheel: int, angle_deg: float) -> None:
     """Turn a wheel for the eye, while physics is off; with physics, the control decides."""
-    row = simulation.find_vehicle_row(actor_id, "set_wheel_steer_direction")
+    row = simulation.find_row(actor_id, "set_wheel_steer_direction", Kind.VEHICLE)
     settings = _with_wheel(simulation, actor_id, wheel, "set_wheel_steer_direction")
     if not simulation.world.table.simulates_physics[row]:
         settings.wheel_steer_deg[wheel] = _turned(angle_deg)
@@ -90,14 +91,14 @@ def set_wheel_steer_direction(simulation: Simulation, actor_id: int, wheel: int,
 
 def get_wheel_steer_angle(simulation: Simulation, actor_id: int, wheel: int) -> float:
     """Return the angle of a wheel [deg], positive to the right."""
-    row = simulation.find_vehicle_row(actor_id, "get_wheel_steer_angle")
+    row = simulation.find_row(actor_id, "get_wheel_steer_angle", Kind.VEHICLE)
     _with_wheel(simulation, actor_id, wheel, "get_wheel_steer_angle")
     return wheel_angles_deg(simulation.world.table, row)[wheel]
 
 
 def set_wheel_pitch_angle(simulation: Simulation, actor_id: int, wheel: int, angle_deg: float) -> None:
     """Roll a wheel for the eye, while physics is off."""
-    row = simulation.find_vehicle_row(actor_id, "set_wheel_pitch_angle")
+    row = simulation.find_row(actor_id, "set_wheel_pitch_angle", Kind.VEHICLE)
     settings = _with_wheel(simulation, actor_id, wheel, "set_wheel_pitch_angle")
     if not simulation.world.table.simulates_physics[row]:
         settings.wheel_pitch_deg[wheel] = _turned(angle_deg)
@@ -123,12 +124,12 @@ def _turned(angle_deg: float) -> float:
 
 
 def get_vehicle_light_state(simulation: Simulation, actor_id: int) -> VehicleLightState:
-    row = simulation.find_vehicle_row(actor_id, "get_vehicle_light_state")
+    row = simulation.find_row(actor_id, "get_vehicle_light_state", Kind.VEHICLE)
     return VehicleLightState(int(simulation.world.table.lights[row]))
 
 
 def set_vehicle_light_state(simulation: Simulation, actor_id: int, state: VehicleLightState) -> None:
-    row = simulation.find_vehicle_row(actor_id, "set_vehicle_light_state")
+    row = simulation.find_row(actor_id, "set_vehicle_light_state", Kind.VEHICLE)
     simulation.world.table.lights[row] = state.flags
 
 

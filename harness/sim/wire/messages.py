@@ -7,7 +7,7 @@ unmodified `carla` 0.9.16 client.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from harness.sim.wire.types import F32, F64, I32, U8, U16, U32, U64, LooseF32
 
@@ -306,104 +306,3 @@ class ActorState(IntEnum):
     INVALID = 0
     ACTIVE = 1
     DORMANT = 2
-
-
-# --- batch commands: wire index -> body layout -----------------------------------------------------------------------
-
-
-class SpawnActor(NamedTuple):
-    """`attachment` is uninitialised when there is no parent; `do_after` holds undecoded commands."""
-
-    description: ActorDescription
-    transform: Transform
-    parent: U32 | None
-    attachment: Any
-    socket_name: str
-    do_after: list[Any]
-
-
-class DestroyActor(NamedTuple):
-    actor: U32
-
-
-class ApplyVehicleControl(NamedTuple):
-    actor: U32
-    control: VehicleControl
-
-
-class ApplyVehicleAckermannControl(NamedTuple):
-    actor: U32
-    control: VehicleAckermannControl
-
-
-class ApplyVehiclePhysicsControl(NamedTuple):
-    actor: U32
-    physics: VehiclePhysicsControl
-
-
-class ApplyTransform(NamedTuple):
-    actor: U32
-    transform: Transform
-
-
-class ApplyTargetVelocity(NamedTuple):
-    actor: U32
-    velocity: Vector3D
-
-
-class ApplyTargetAngularVelocity(NamedTuple):
-    actor: U32
-    angular_velocity: Vector3D
-
-
-class ApplyWalkerControl(NamedTuple):
-    actor: U32
-    control: WalkerControl
-
-
-class ApplyWalkerState(NamedTuple):
-    """Where the pedestrian AI in the client has a walker stand, by its feet, and how fast it walks."""
-
-    actor: U32
-    transform: Transform
-    speed: F32
-
-
-class ApplyImpulse(NamedTuple):
-    actor: U32
-    impulse: Vector3D
-
-
-class ApplyForce(NamedTuple):
-    actor: U32
-    force: Vector3D
-
-
-class ApplyAngularImpulse(NamedTuple):
-    actor: U32
-    impulse: Vector3D
-
-
-class ApplyTorque(NamedTuple):
-    actor: U32
-    torque: Vector3D
-
-
-class SetEnableGravity(NamedTuple):
-    actor: U32
-    enabled: bool
-
-
-class SetSimulatePhysics(NamedTuple):
-    actor: U32
-    enabled: bool
-
-
-class SetAutopilot(NamedTuple):
-    actor: U32
-    enabled: bool
-
-
-class SetVehicleLightState(NamedTuple):
-    actor: U32
-    flags: U32

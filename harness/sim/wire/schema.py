@@ -11,9 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.sim.wire.messages import (
-    AckermannControllerSettings,
-    ActorDescription,
+from harness.sim.wire.commands import (
     ApplyAngularImpulse,
     ApplyForce,
     ApplyImpulse,
@@ -27,13 +25,17 @@ from harness.sim.wire.messages import (
     ApplyWalkerControl,
     ApplyWalkerState,
     DestroyActor,
-    EpisodeSettings,
-    OpendriveGenerationParameters,
     SetAutopilot,
     SetEnableGravity,
     SetSimulatePhysics,
     SetVehicleLightState,
     SpawnActor,
+)
+from harness.sim.wire.messages import (
+    AckermannControllerSettings,
+    ActorDescription,
+    EpisodeSettings,
+    OpendriveGenerationParameters,
     TrafficManagerAddress,
     Transform,
     Vector3D,
