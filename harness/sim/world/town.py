@@ -71,18 +71,6 @@ class Town:
         signals = (*self.lights, *self.signs)
         return build_scenery(self.name, self.opendrive, self.lanes, signals, self.pole_signals, self.walkways)
 
-    def open_map(self) -> Any:
-        """Return the town's carla.Map, parsed when it is first asked for and then kept.
-
-        Loading a town needs none. Of the largest towns it takes seconds and a gigabyte, so ask for it only where a
-        client uses what cannot be derived beforehand.
-        """
-        return self._map
-
-    @cached_property
-    def _map(self) -> Any:
-        return parse_map(self.name, self.opendrive)
-
 
 def build_town(name: str, opendrive: str) -> Town:
     """Parse a town.

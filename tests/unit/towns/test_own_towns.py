@@ -19,6 +19,7 @@ from harness.sim.world.signals import read_controllers, read_signals
 from harness.sim.world.town import Town as BuiltTown
 from harness.sim.world.town import build_town
 from harness.sim.world.traffic_lights import LightState, TrafficLights
+from harness.towns import build_towns
 from harness.towns.build import TOWNS
 from harness.towns.layout import Control
 from harness.towns.network import Arm, Junction, Network, Turn, lay_out
@@ -85,6 +86,22 @@ def lane_width_m(network: Network) -> float:
 def waits(junction: Junction, arm: Arm) -> bool:
     control = junction.crossing.control
     return control in (Control.SIGNALS, Control.ALL_WAY_STOP) or arm.street in junction.crossing.minor
+
+
+# what the program writes
+
+
+def test_committed_file_is_what_the_program_writes(repository: Path, tmp_path: Path) -> None:
+    written = build_towns(tmp_path / "towns")
+    assert [path.name for path in written] == ["Borough01.xodr", "Grid01.xodr", "Highland01.xodr"]
+    for path in written:
+        assert path.read_bytes() == (repository / "routes" / "towns" / path.name).read_bytes()
+
+
+def test_second_build_in_the_same_process_writes_the_same_bytes(tmp_path: Path) -> None:
+    firsts, seconds = build_towns(tmp_path / "a"), build_towns(tmp_path / "b")
+    assert [path.read_bytes() for path in firsts] == [path.read_bytes() for path in seconds]
+    assert sorted((tmp_path / "a").iterdir()) == sorted(firsts)
 
 
 # lanes

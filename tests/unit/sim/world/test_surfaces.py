@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from harness.sim.world.blueprints import SemanticTag
+from harness.sim.world.opendrive import parse_map
 from harness.sim.world.rays import cast_ray
 from harness.sim.world.surfaces import Patches
 from harness.sim.world.town import Town
@@ -43,7 +44,7 @@ def test_no_polygons_cover_nothing() -> None:
 def test_the_ground_is_what_the_clients_map_says(borough: Town) -> None:
     world, carla_map, rng = (
         World(borough, episode_id=1, first_actor_id=1, frame=1),
-        borough.open_map(),
+        parse_map(borough.name, borough.opendrive),
         random.Random(4),
     )
     scenery = borough.scenery
