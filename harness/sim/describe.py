@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from harness.sim.sensors.gnss import GnssFix
@@ -16,6 +16,7 @@ from harness.sim.wire.messages import (
     ActorDescription,
     BoundingBox,
     Rotation,
+    Transform,
     Vector3D,
 )
 from harness.sim.wire.rpc import Packed, pack
@@ -80,6 +81,11 @@ def actor_message(info: ActorInfo, stream_port: int) -> Actor:
         semantic_tags=bytes([info.semantic_tag]),
         stream_token=encode_token(info.stream_id, stream_port) if info.stream_id else b"",
     )
+
+
+def transform_of(pose: Sequence[float]) -> Transform:
+    """Return a pose (x, y, z [m], pitch, yaw, roll [deg]) as the client's type."""
+    return Transform(Vector3D(*pose[:3]), Rotation(*pose[3:]))
 
 
 def reading_payload(reading: Reading, actors: Mapping[int, ActorInfo], stream_port: int) -> bytes:

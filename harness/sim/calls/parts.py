@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from harness.errors import SimError
 from harness.sim.calls.walkers import get_bones_transform
+from harness.sim.describe import transform_of
 from harness.sim.simulation import Simulation
-from harness.sim.wire.messages import BonePlace, Rotation, Transform, Vector3D
+from harness.sim.wire.messages import BonePlace, Transform
 from harness.sim.world.actors import Kind
 from harness.sim.world.poses import Pose
 from harness.sim.world.vehicle_parts import bone_names, bone_poses, component_poses, in_world
@@ -25,11 +26,11 @@ def get_actor_component_names(simulation: Simulation, actor_id: int) -> list[str
 def get_actor_component_world_transform(simulation: Simulation, actor_id: int, name: str) -> Transform:
     method = "get_actor_component_world_transform"
     pose, row = _component(simulation, actor_id, name, method), simulation.find_row(actor_id, method)
-    return _transform(in_world(simulation.world.table, row, pose))
+    return transform_of(in_world(simulation.world.table, row, pose))
 
 
 def get_actor_component_relative_transform(simulation: Simulation, actor_id: int, name: str) -> Transform:
-    return _transform(_component(simulation, actor_id, name, "get_actor_component_relative_transform"))
+    return transform_of(_component(simulation, actor_id, name, "get_actor_component_relative_transform"))
 
 
 def get_actor_bone_names(simulation: Simulation, actor_id: int) -> list[str]:
@@ -81,10 +82,6 @@ def _bones(simulation: Simulation, actor_id: int, method: str) -> list[BonePlace
     if table.kind[row] != Kind.VEHICLE:
         return []
     return [
-        BonePlace(name, _transform(in_world(table, row, pose)), _transform(pose), _transform(pose))
+        BonePlace(name, transform_of(in_world(table, row, pose)), transform_of(pose), transform_of(pose))
         for name, pose in zip(bone_names(table, row), bone_poses(table, row), strict=True)
     ]
-
-
-def _transform(pose: Pose) -> Transform:
-    return Transform(Vector3D(*pose[:3]), Rotation(*pose[3:]))

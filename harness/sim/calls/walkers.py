@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from harness.sim.describe import transform_of
 from harness.sim.simulation import Simulation
 from harness.sim.wire.messages import (
     BonePlace,
-    Rotation,
-    Transform,
-    Vector3D,
     WalkerBoneControlIn,
     WalkerBoneControlOut,
     WalkerControl,
 )
 from harness.sim.world.actors import Kin, Kind
-from harness.sim.world.poses import Pose
 from harness.sim.world.skeleton import BONES, animate, place_bones
 from harness.sim.world.walkers import set_control
 
@@ -35,7 +32,7 @@ def get_bones_transform(simulation: Simulation, actor_id: int) -> WalkerBoneCont
     places = place_bones(tuple(table.kin[row, :6].tolist()), relative)
     return WalkerBoneControlOut(
         [
-            BonePlace(bone.name, _transform(bone.world), _transform(bone.component), _transform(bone.relative))
+            BonePlace(bone.name, transform_of(bone.world), transform_of(bone.component), transform_of(bone.relative))
             for bone in places
         ]
     )
@@ -66,7 +63,3 @@ def _gait(simulation: Simulation, row: int) -> tuple[float, float, float]:
     table = simulation.world.table
     speed_mps = 0.0 if table.fallen_s[row] else float((table.kin[row, Kin.VX : Kin.VZ] ** 2).sum() ** 0.5)
     return float(table.box_half_m[row, 2]), speed_mps, simulation.world.elapsed_s
-
-
-def _transform(pose: Pose) -> Transform:
-    return Transform(Vector3D(*pose[:3]), Rotation(*pose[3:]))

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.sim.world.poses import Pose, normalized
+from harness.sim.world.poses import Pose, normalized, pose_of, turn_of
 
 Array = NDArray[np.float64]
 
@@ -151,19 +151,19 @@ def animate(half_height_m: float, speed_mps: float, time_s: float) -> list[Pose]
 
 def place_bones(actor: Pose, relative: list[Pose]) -> list[BoneTransform]:
     """Return where the bones of an actor are whose poses relative to their parents are given."""
-    world_turn, world_place = _turn(actor), np.array(actor[:3])
+    world_turn, world_place = turn_of(actor), np.array(actor[:3])
     turns: list[Array] = []
     places: list[Array] = []
     found = []
     for bone, pose in zip(BONES, relative, strict=True):
-        turn, place = _turn(pose), np.array(pose[:3])
+        turn, place = turn_of(pose), np.array(pose[:3])
         if bone.parent >= 0:
             place = places[bone.parent] + turns[bone.parent] @ place
             turn = turns[bone.parent] @ turn
         turns.append(turn)
         places.append(place)
-        world = _pose(world_place + world_turn @ place, world_turn @ turn)
-        found.append(BoneTransform(bone.name, world, _pose(place, turn), pose))
+        world = pose_of(world_place + world_turn @ place, world_turn @ turn)
+        found.append(BoneTransform(bone.name, world, pose_of(place, turn), pose))
     return found
 
 
@@ -171,26 +171,3 @@ def _mix(first: Pose, second: Pose, share: float) -> Pose:
     places = (a + share * (b - a) for a, b in zip(first[:3], second[:3], strict=True))
     angles = (a + share * ((b - a + 180.0) % 360.0 - 180.0) for a, b in zip(first[3:], second[3:], strict=True))
     return normalized((*places, *angles))
-
-
-def _turn(pose: Pose) -> Array:
-    """Return the matrix whose columns are the forward, right and up vectors of a pose."""
-    pitch, yaw, roll = (math.radians(angle) for angle in pose[3:])
-    cp, sp, cy, sy, cr, sr = (
-        math.cos(pitch), math.sin(pitch), math.cos(yaw), math.sin(yaw), math.cos(roll), math.sin(roll)
-    )  # fmt: skip
-    return np.array(
-        [
-            [cp * cy, cy * sp * sr - sy * cr, -(cy * sp * cr + sy * sr)],
-            [cp * sy, sy * sp * sr + cy * cr, cy * sr - sy * sp * cr],
-            [sp, -cp * sr, cp * cr],
-        ]
-    )
-
-
-def _pose(place: Array, turn: Array) -> Pose:
-    x, y, z = place.tolist()
-    pitch = math.asin(min(max(float(turn[2, 0]), -1.0), 1.0))
-    yaw = math.atan2(float(turn[1, 0]), float(turn[0, 0]))
-    roll = math.atan2(-float(turn[2, 1]), float(turn[2, 2]))
-    return x, y, z, math.degrees(pitch), math.degrees(yaw), math.degrees(roll)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from harness.errors import SimError
 from harness.sim.observer import observe
 from harness.sim.world.actors import Kin
+from harness.sim.world.oriented_boxes import axes_of
 from harness.sim.world.poses import MAX_COORDINATE_M, compose, normalized
 from harness.sim.world.town import Town, build_town
 from harness.sim.world.world import FIRST_SENSOR_STREAM_ID, World
@@ -164,3 +165,11 @@ def test_a_car_that_rolls_against_its_gear_comes_to_rest(world: World, speed_mps
     for _ in range(400):
         world.step(DT_S)
     assert world.table.along_mps[row] == 0.0
+
+
+@given(st.tuples(*[st.floats(-80.0, 80.0)] * 3), st.tuples(*[st.floats(-80.0, 80.0)] * 3))
+def test_what_is_attached_turns_with_its_parent(parent_deg: tuple[float, ...], offset_deg: tuple[float, ...]) -> None:
+    composed = compose((1.0, 2.0, 3.0, *parent_deg), (4.0, 5.0, 6.0, *offset_deg))
+    (own,), (parent,), (whole,) = (axes_of(np.array([angles])) for angles in (offset_deg, parent_deg, composed[3:]))
+    assert np.allclose(whole, own @ parent, atol=1e-6)
+    assert np.allclose(composed[:3], np.array([1.0, 2.0, 3.0]) + np.array([4.0, 5.0, 6.0]) @ parent)
