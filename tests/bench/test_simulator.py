@@ -5,10 +5,8 @@ A bare msgpack echo over asyncio, measured in the same run, is the floor for one
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,13 +14,11 @@ from typing import Any
 import carla
 import pytest
 
-from harness.jobs.ports import take_port_block
-from harness.jobs.processes import end, harness_command, start
 from harness.sim.world.town import build_town
 from harness.stages.simulate import read_opendrive
-from harness.supervisor import probe_version
+from tests.bench.scenes import DT_S, crowd, fill_with_vehicles, start_simulator
 
-TOWN, DT_S = "Borough01", 0.05
+TOWN = "Borough01"
 
 # Answers every request with its own first argument and does nothing else.
 ECHO = """
@@ -44,48 +40,27 @@ asyncio.run(main())
 
 
 @pytest.fixture(scope="module")
-def ports() -> Iterator[Any]:
-    block = take_port_block()
-    yield block
-    block.release()
-
-
-@pytest.fixture(scope="module")
 def client(ports: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    arguments = ("--port", str(ports.rpc), "--town", TOWN, "--parent", str(os.getpid()))
-    process = start(harness_command("simulator", *arguments), tmp_path_factory.mktemp("simulator") / "log")
-    while probe_version("127.0.0.1", ports.rpc, 0.5) is None:
-        assert process.poll() is None
-        time.sleep(0.05)
-    client = carla.Client("127.0.0.1", ports.rpc)
-    client.set_timeout(20.0)
-    yield client
-    end(process)
+    with start_simulator(TOWN, ports.rpc, tmp_path_factory.mktemp("simulator")):
+        client = carla.Client("127.0.0.1", ports.rpc)
+        client.set_timeout(20.0)
+        yield client
 
 
 @pytest.fixture
-def populate(client: Any) -> Callable[[int], tuple[Any, list[Any]]]:
-    """Return a function that loads a world in synchronous mode with that many vehicles, all driving."""
+def populate(client: Any) -> Callable[[int, int], list[Any]]:
+    """Return a function that loads a world in synchronous mode with that many vehicles and walkers, all moving."""
 
-    def fill(count: int) -> tuple[Any, list[Any]]:
+    def fill(vehicles: int, walkers: int) -> list[Any]:
         world = client.load_world(TOWN)
         settings = world.get_settings()
         settings.synchronous_mode, settings.fixed_delta_seconds = True, DT_S
         world.apply_settings(settings)
-        blueprint = world.get_blueprint_library().find("vehicle.audi.tt")
-        points = world.get_map().get_spawn_points()
-        # Behind each other where the spawn points do not suffice.
-        places = [point.location + back * 6.0 * point.get_forward_vector() for back in (0, -1) for point in points]
-        rotations = [point.rotation for _ in (0, 1) for point in points]
-        cars = []
-        for place, rotation in zip(places, rotations, strict=True):
-            if len(cars) < count:
-                car = world.try_spawn_actor(blueprint, carla.Transform(place, rotation))
-                cars += [car] if car is not None else []
-        assert len(cars) == count
+        crowd(world, walkers)
+        cars = fill_with_vehicles(world, vehicles)
         control = carla.VehicleControl(throttle=0.3, steer=0.02)
         client.apply_batch_sync([carla.command.ApplyVehicleControl(car, control) for car in cars], True)
-        return world, cars
+        return cars
 
     return fill
 
@@ -114,23 +89,24 @@ def test_round_trip_of_a_bare_echo(benchmark: Any, ports: Any) -> None:
 
 
 def test_round_trip_of_the_simulator(benchmark: Any, client: Any, populate: Any, ports: Any) -> None:
-    populate(0)
+    populate(0, 0)
     _measure_version(benchmark, ports.rpc)
 
 
-@pytest.mark.parametrize("vehicles", [1, 50, 200])
-def test_tick(benchmark: Any, populate: Any, vehicles: int) -> None:
-    world, _ = populate(vehicles)
-    benchmark.pedantic(world.tick, rounds=40, iterations=20, warmup_rounds=2)
+@pytest.mark.parametrize(("vehicles", "walkers"), [(1, 0), (50, 20), (200, 0)])
+def test_tick(benchmark: Any, client: Any, populate: Any, vehicles: int, walkers: int) -> None:
+    populate(vehicles, walkers)
+    benchmark.pedantic(client.get_world().tick, rounds=40, iterations=20, warmup_rounds=2)
     _tell_rate(benchmark, "ticks/s")
 
 
 def test_tick_with_traffic_manager(benchmark: Any, client: Any, populate: Any, ports: Any) -> None:
-    world, cars = populate(50)
+    cars = populate(50, 20)
     manager = client.get_trafficmanager(ports.traffic_manager)
     manager.set_synchronous_mode(True)
     for car in cars:
         car.set_autopilot(True, ports.traffic_manager)
+    world = client.get_world()
     for _ in range(20):
         world.tick()
     benchmark.pedantic(world.tick, rounds=40, iterations=10, warmup_rounds=2)
