@@ -1,8 +1,7 @@
 """Clients with a Traffic Manager, each a process of its own: ``python traffic_client.py NAME PORT TRAFFIC_PORT ...``.
 
-`world.tick()` of such a client can hang: the two threads signal each other without holding the lock, and a signal that
-comes between a look at the flag and the sleep is lost (carla-simulator/carla issue 9172; client 0.9.16 has it). The
-tests therefore run these clients under a time limit and start one that hangs once more.
+`world.tick()` of such a client can hang (carla-simulator/carla issue 9172; client 0.9.16 has it). They tick as our
+drives do, see `harness.drive.ticking`, run under a time limit, and one that hangs all the same is started once more.
 """
 
 from __future__ import annotations
@@ -14,6 +13,9 @@ from typing import Any
 
 import carla
 import numpy as np
+
+from harness.drive.ticking import Ticker, find_worker, threads
+from harness.errors import EXIT_SIMULATOR
 
 TOWN, DT_S = "Borough01", 0.05
 VEHICLES = 20
@@ -27,6 +29,8 @@ def run(name: str, *arguments: object, limit_s: float = 40.0) -> Any:
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=limit_s)
         except subprocess.TimeoutExpired:
+            continue
+        if done.returncode == EXIT_SIMULATOR:  # hung, and ended by the ticker
             continue
         assert done.returncode == 0, done.stderr[-2000:]
         return json.loads(done.stdout)
@@ -51,17 +55,25 @@ def _load(client: Any, town: str = TOWN) -> Any:
     return _synchronous(client.load_world(town))
 
 
-def _manager(client: Any, traffic_port: str) -> Any:
+def _manager(client: Any, traffic_port: str) -> tuple[Any, int | None]:
+    """Return the Traffic Manager of a port and the thread that it works in."""
+    before = threads()
     manager = client.get_trafficmanager(int(traffic_port))
     # At once: an asynchronous one reads the episode all the time, also while the client lets go of it to load another,
     # which crashes the client.
     manager.set_synchronous_mode(True)
-    return manager
+    return manager, find_worker(before)
 
 
-def _tick(world: Any, count: int) -> None:
+def _ticker(world: Any, worker: int | None) -> Ticker:
+    ticker = Ticker(world)
+    ticker.watch_worker(worker)
+    return ticker
+
+
+def _tick(ticker: Ticker, count: int) -> None:
     for _ in range(count):
-        world.tick()
+        ticker.tick()
 
 
 def drive(
@@ -71,7 +83,8 @@ def drive(
     client = _connect(port)
     client.set_timeout(60.0)
     world = _load(client, town)
-    manager = _manager(client, traffic_port)
+    manager, worker = _manager(client, traffic_port)
+    ticker = _ticker(world, worker)
     manager.set_random_device_seed(int(seed))
     points = world.get_map().get_spawn_points()
     library = world.get_blueprint_library()
@@ -82,7 +95,7 @@ def drive(
         cars[-1].set_autopilot(True, int(traffic_port))
     poses, waits = [], []
     for _ in range(round(float(seconds) / DT_S)):
-        world.tick()
+        ticker.tick()
         snapshot = world.get_snapshot()
         places = [snapshot.find(car.id).get_transform() for car in cars]
         poses.append([(place.location.x, place.location.y, place.rotation.yaw, place.location.z) for place in places])
@@ -101,15 +114,17 @@ def episodes(port: str, traffic_port: str) -> list[float]:
     """Load the town three times under one Traffic Manager; return the speed of a car in each after 3 s."""
     client = _connect(port)
     world = _load(client)
-    manager = _manager(client, traffic_port)
+    manager, worker = _manager(client, traffic_port)
     speeds = []
     for _ in range(3):
-        world.tick()
+        ticker = _ticker(world, worker)
+        ticker.tick()
         blueprint = world.get_blueprint_library().find("vehicle.audi.tt")
         car = world.spawn_actor(blueprint, world.get_map().get_spawn_points()[2])
         car.set_autopilot(True, int(traffic_port))
-        _tick(world, 60)
+        _tick(ticker, 60)
         speeds.append(car.get_velocity().length())
+        ticker.close()
         world = _load(client)
     manager.shut_down()
     return speeds
@@ -119,13 +134,14 @@ def batch(port: str, traffic_port: str) -> list[float]:
     """Spawn three cars and hand them over in one batch; return their speeds after 3 s."""
     client = _connect(port)
     world = _load(client)
-    manager = _manager(client, traffic_port)
+    manager, worker = _manager(client, traffic_port)
+    ticker = _ticker(world, worker)
     blueprint, points = world.get_blueprint_library().find("vehicle.audi.tt"), world.get_map().get_spawn_points()
     autopilot = carla.command.SetAutopilot(carla.command.FutureActor, True, int(traffic_port))
     spawns = [carla.command.SpawnActor(blueprint, points[number]).then(autopilot) for number in (2, 5, 8)]
     answers = client.apply_batch_sync(spawns, True)
     assert not any(answer.has_error() for answer in answers)
-    _tick(world, 60)
+    _tick(ticker, 60)
     speeds = [world.get_actor(answer.actor_id).get_velocity().length() for answer in answers]
     manager.shut_down()
     return speeds
@@ -135,10 +151,11 @@ def take_over(port: str, traffic_port: str) -> float:
     """Drive the car that another client left behind; return its speed after 3 s."""
     client = _connect(port)
     world = _synchronous(client.get_world())
-    manager = _manager(client, traffic_port)
+    manager, worker = _manager(client, traffic_port)
+    ticker = _ticker(world, worker)
     (car,) = world.get_actors().filter("vehicle.*")
     car.set_autopilot(True, int(traffic_port))
-    _tick(world, 60)
+    _tick(ticker, 60)
     speed_mps = float(car.get_velocity().length())
     manager.shut_down()
     return speed_mps
@@ -148,7 +165,8 @@ def settings(port: str, traffic_port: str) -> dict[str, Any]:
     """Use every setting of the Traffic Manager; return what came of those that show in 15 s."""
     client = _connect(port)
     world = _load(client)
-    manager = _manager(client, traffic_port)
+    manager, worker = _manager(client, traffic_port)
+    ticker = _ticker(world, worker)
     world.freeze_all_traffic_lights(True)
     blueprint, points = (
         world.get_blueprint_library().find("vehicle.lincoln.mkz_2020"),
@@ -156,7 +174,7 @@ def settings(port: str, traffic_port: str) -> dict[str, Any]:
     )
     cars = [world.spawn_actor(blueprint, point) for point in points[:: len(points) // 8][:8]]
     slow, half, shifted, led, routed, plain, other, last = cars
-    world.tick()
+    ticker.tick()
     for car in cars:
         car.set_autopilot(True, int(traffic_port))
         manager.ignore_lights_percentage(car, 100.0)
@@ -188,7 +206,7 @@ def settings(port: str, traffic_port: str) -> dict[str, Any]:
     manager.set_boundaries_respawn_dormant_vehicles(25.0, 200.0)
     closest_m = 1e9
     for _ in range(300):
-        world.tick()
+        ticker.tick()
         closest_m = min(closest_m, led.get_location().distance(path[-1]))
     found = {
         "port": manager.get_port(),
