@@ -1,4 +1,4 @@
-"""What lies beside the driving lanes of a road: the other lanes of its OpenDRIVE cross sections.
+"""The cross sections of the roads of an OpenDRIVE text: which lanes of which widths they have, what lies at their ends.
 
 `carla.Map` lists positions on driving lanes only; asking it for the lanes beside each of them costs several calls per
 position. The cross sections are therefore read from the text, which gives the widths of all positions at once.
@@ -6,6 +6,7 @@ position. The cross sections are therefore read from the text, which gives the w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from xml.parsers import expat
@@ -53,16 +54,32 @@ class Section:
     lanes: dict[int, CrossLane] = field(default_factory=dict)
 
 
-def read_cross_sections(opendrive: str) -> dict[int, list[Section]]:
-    """Return the sections of every road, ordered by their start; the text is one that `carla.Map` has read."""
+@dataclass
+class Road:
+    """What the text says about a road.
+
+    Attributes:
+        sections: ordered by their start.
+        ends_at_junction: whether a junction begins at its start, and at its end.
+    """
+
+    road_id: int
+    length_m: float
+    is_junction: bool
+    sections: list[Section] = field(default_factory=list)
+    ends_at_junction: list[bool] = field(default_factory=lambda: [False, False])
+
+
+def read_roads(opendrive: str) -> list[Road]:
+    """Return the roads of a text that `carla.Map` has read, in its order."""
     reader = _Reader()
     parser = expat.ParserCreate()
     parser.StartElementHandler = reader.start
     parser.EndElementHandler = reader.end
     parser.Parse(opendrive.encode(errors="replace"), True)
-    for sections in reader.roads.values():
-        sections.sort(key=lambda section: section.start_m)
-        for section in sections:
+    for road in reader.roads:
+        road.sections.sort(key=lambda section: section.start_m)
+        for section in road.sections:
             for lane in section.lanes.values():
                 lane.widths.sort(key=lambda piece: piece.start_m)
     return reader.roads
@@ -72,8 +89,8 @@ class _Reader:
     """Collects roads, sections, lanes and widths."""
 
     def __init__(self) -> None:
-        self.roads: dict[int, list[Section]] = {}
-        self._sections: list[Section] | None = None
+        self.roads: list[Road] = []
+        self._inside: list[str] = []
         self._lane: CrossLane | None = None
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
@@ -83,19 +100,21 @@ class _Reader:
                 self._lane.widths.append(WidthPiece(*values))
         elif tag == "lane":
             self._lane = CrossLane(attributes.get("type", ""))
-            if self._sections:
-                self._sections[-1].lanes[int(_number(attributes, "id"))] = self._lane
-        elif tag == "laneSection":
-            if self._sections is not None:
-                self._sections.append(Section(_number(attributes, "s")))
+            if self.roads and self.roads[-1].sections:
+                self.roads[-1].sections[-1].lanes[int(_number(attributes, "id"))] = self._lane
+        elif tag == "laneSection" and self.roads:
+            self.roads[-1].sections.append(Section(_number(attributes, "s")))
+        elif tag in ("predecessor", "successor") and self._inside[-2:] == ["road", "link"]:
+            self.roads[-1].ends_at_junction[tag == "successor"] = attributes.get("elementType") == "junction"
         elif tag == "road":
-            self._sections = self.roads.setdefault(int(_number(attributes, "id")), [])
+            road_id, length_m = int(_number(attributes, "id")), _number(attributes, "length")
+            self.roads.append(Road(road_id, length_m, attributes.get("junction", "-1") != "-1"))
+        self._inside.append(tag)
 
     def end(self, tag: str) -> None:
+        self._inside.pop()
         if tag == "lane":
             self._lane = None
-        elif tag == "road":
-            self._sections = None
 
 
 def _number(attributes: dict[str, str], name: str) -> float:
@@ -104,7 +123,7 @@ def _number(attributes: dict[str, str], name: str) -> float:
         value = float(attributes.get(name, ""))
     except ValueError:
         return 0.0
-    return value if abs(value) < 1e9 else 0.0
+    return value if math.isfinite(value) and abs(value) < 1e9 else 0.0
 
 
 def lanes_beside(section: Section, lane_id: int, side: int, stops_at: Sequence[str]) -> list[CrossLane]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.sim.world.road_sections import Road
+from harness.sim.world.cross_sections import Road
 from harness.sim.world.sidewalks import MARGIN_M, Placed, Sidewalk
 
 Array = NDArray[np.float64]

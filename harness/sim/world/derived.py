@@ -19,6 +19,7 @@ from harness.sim.world.lanes import LaneSamples
 from harness.sim.world.navigation import Walkways
 from harness.sim.world.right_of_way import SignedJunctions
 from harness.sim.world.signals import Box, Controller, LanePlace, Signal, StopLine
+from harness.sim.world.surfaces import Beside
 from harness.sim.world.town import Town
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -48,6 +49,12 @@ _WALKWAYS: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
     "polygons": (np.int32, (4,)),
     "ground": (np.uint8, ()),
 }
+_BESIDE: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
+    "row": (np.int32, ()),
+    "right_m": (np.float64, ()),
+    "half_width_m": (np.float64, ()),
+    "tag": (np.uint8, ()),
+}
 
 
 def pack(town: Town) -> dict[str, NDArray[Any]]:
@@ -59,6 +66,8 @@ def pack(town: Town) -> dict[str, NDArray[Any]]:
         rows = np.flatnonzero(column != nothing)
         arrays[f"junctions.{name}.rows"], arrays[f"junctions.{name}.values"] = rows, column[rows]
     arrays["spawn_poses"], arrays["poles_m"] = town.spawn_poses, town.poles_m
+    for name in _BESIDE:
+        arrays[f"beside.{name}"] = getattr(town.beside, name)
     for name in _WALKWAYS:
         arrays[f"walkways.{name}"] = getattr(town.walkways, name)
     parts = {
@@ -99,6 +108,7 @@ def unpack(name: str, opendrive: str, arrays: Arrays) -> Town:
             signed_junctions=SignedJunctions(
                 **{key: _spread(arrays, key, count, *form) for key, form in _JUNCTIONS.items()}
             ),
+            beside=Beside(**{key: _column(arrays[f"beside.{key}"], *form) for key, form in _BESIDE.items()}),
             walkways=Walkways(**{key: _column(arrays[f"walkways.{key}"], *form) for key, form in _WALKWAYS.items()}),
         )
     except (KeyError, TypeError, IndexError, RecursionError, UnicodeDecodeError) as error:
@@ -145,6 +155,11 @@ def _check_references(town: Town) -> None:
     known = {signal.signal_id for signal in (*town.lights, *town.signs)}
     if not known.issuperset(town.pole_signals):
         raise ValueError("a pole belongs to a signal that there is not")
+    beside = town.beside
+    if any(len(getattr(beside, name)) != len(beside.row) for name in _BESIDE):
+        raise ValueError("the surfaces beside the lanes differ in number")
+    if len(beside.row) and not 0 <= beside.row.min() <= beside.row.max() < len(index):
+        raise ValueError("a surface lies beside a lane sample that there is not")
     ways = town.walkways
     if len(ways.ground) != len(ways.polygons):
         raise ValueError("walkways and what they are differ in number")

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.sim.world.cross_sections import Road
 from harness.sim.world.crossings import Way, edge_lengths_m, find_ways
-from harness.sim.world.road_sections import read_roads
 from harness.sim.world.roadways import find_roadways
 from harness.sim.world.sidewalks import Sidewalk, find_sidewalks
 
@@ -53,14 +53,13 @@ class Walkways:
     ground: NDArray[np.uint8]
 
 
-def find_walkways(carla_map: Any, opendrive: str) -> Walkways:
+def find_walkways(carla_map: Any, roads: Sequence[Road]) -> Walkways:
     """Return where people walk in a town.
 
     The sidewalks are joined by the town's crosswalks. A town without crosswalks gets ways across where its roads end at
     junctions, and one without sidewalks has people walk on the shoulders. The road between two sidewalks is there for
     those who cross anywhere.
     """
-    roads = read_roads(opendrive)
     sidewalks = find_sidewalks(carla_map, roads)
     ways = find_ways(carla_map, roads, sidewalks)
     return _drop_islands(_assemble(sidewalks, [*ways, *find_roadways(roads, sidewalks, ways)]))

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.sim.world.cross_sections import Road
 from harness.sim.world.crossings import BandsOfRoads, Side, Way, bands_of_roads, edge_lengths_m
-from harness.sim.world.road_sections import Road
 from harness.sim.world.sidewalks import Placed, Sidewalk
 
 Array = NDArray[np.float64]

@@ -20,7 +20,7 @@ from harness.sim.world.navigation import Walkways
 from harness.sim.world.oriented_boxes import OrientedBoxes, axes_of
 from harness.sim.world.sidewalks import MARGIN_M
 from harness.sim.world.signals import LIGHT_TYPE, Signal
-from harness.sim.world.surfaces import Ground, Patches, Strips, find_strips
+from harness.sim.world.surfaces import Beside, Ground, Patches, Strips, make_strips
 
 Array = NDArray[np.float64]
 
@@ -89,8 +89,8 @@ class _Standing:
 
 def build_scenery(
     town_name: str,
-    opendrive: str,
     lanes: LaneSamples,
+    beside: Beside,
     signals: Sequence[Signal],
     pole_signals: Iterable[str],
     walkways: Walkways,
@@ -102,7 +102,7 @@ def build_scenery(
         pole_signals: ids of those that stand on a pole of their own; the others hang over the road.
         walkways: tell the sidewalks around corners, which belong to roads without driving lanes.
     """
-    strips = find_strips(lanes, opendrive)
+    strips = make_strips(lanes, beside)
     ground = Ground(strips, _sidewalk_patches(strips, walkways))
     names, box_of_sample, centre_m, rotation_deg, half_m, tag = _pieces(strips)
     on_pole = set(pole_signals)

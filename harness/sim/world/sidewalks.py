@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.sim.world.road_sections import Road
+from harness.sim.world.cross_sections import CrossLane, Road
 
 Array = NDArray[np.float64]
 
@@ -77,7 +77,7 @@ class Sidewalk:
 
 def find_sidewalks(carla_map: Any, roads: Sequence[Road]) -> list[Sidewalk]:
     """Return the sidewalks of a town; in a town without any, the shoulders of its roads."""
-    types = {kind for road in roads for _, lanes in road.sections for kind in lanes.values()}
+    types = {lane.type for road in roads for section in road.sections for lane in section.lanes.values()}
     wanted = "sidewalk" if "sidewalk" in types else "shoulder"
     bands = [band for road in roads for band in _bands_of(carla_map, road, wanted)]
     return _join(bands)
@@ -87,22 +87,21 @@ def find_sidewalks(carla_map: Any, roads: Sequence[Road]) -> list[Sidewalk]:
 
 
 def _bands_of(carla_map: Any, road: Road, wanted: str) -> Iterator[Band]:
-    starts_m = [start_m for start_m, _ in road.sections] + [road.length_m]
-    for number, (start_m, lanes) in enumerate(road.sections):
-        end_m = starts_m[number + 1]
+    starts_m = [section.start_m for section in road.sections] + [road.length_m]
+    for number, (start_m, end_m) in enumerate(itertools.pairwise(starts_m)):
         if end_m - start_m < _LAST_STEP_M:
             continue
         for side in (1, -1):
-            for order, run in enumerate(_runs(lanes, side, wanted)):
+            for order, run in enumerate(_runs(road.sections[number].lanes, side, wanted)):
                 sampler = _Sampler(carla_map, road.road_id, run[0], run[-1])
                 for edges_m in sampler.sample(start_m + _INSIDE_M, end_m - _INSIDE_M):
                     # Lanes on the left run against the reference line.
                     yield Band(road.road_id, number, side, order == 0, edges_m[::-side].copy())
 
 
-def _runs(lanes: dict[int, str], side: int, wanted: str) -> Iterator[list[int]]:
+def _runs(lanes: dict[int, CrossLane], side: int, wanted: str) -> Iterator[list[int]]:
     """Return the lanes of a type on one side of the road, side by side, from the inside to the outside."""
-    ids = sorted((lane for lane, kind in lanes.items() if lane * side > 0 and kind == wanted), key=abs)
+    ids = sorted((number for number, lane in lanes.items() if number * side > 0 and lane.type == wanted), key=abs)
     for _, group in itertools.groupby(enumerate(ids), key=lambda pair: abs(pair[1]) - pair[0]):
         yield [lane for _, lane in group]
 

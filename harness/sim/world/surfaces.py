@@ -5,14 +5,15 @@ Kerbs have no height here: a town file says nothing about them, so a sidewalk li
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.sim.world.blueprints import SemanticTag
-from harness.sim.world.cross_sections import Section, lanes_beside, read_cross_sections
+from harness.sim.world.cross_sections import Road, Section, lanes_beside
 from harness.sim.world.lanes import SAMPLE_SPACING_M, LaneSamples
 
 if TYPE_CHECKING:
@@ -51,21 +52,47 @@ class Strips:
     tag: NDArray[np.uint8]
 
 
-def find_strips(lanes: LaneSamples, opendrive: str) -> Strips:
-    """Return the surfaces of a town: the driving lanes as they are sampled, then what lies beside them."""
-    driving = Strips(
-        xy_m=lanes.xy_m,
-        z_m=lanes.z_m,
-        yaw_deg=lanes.yaw_deg,
-        pitch_deg=lanes.pitch_deg,
-        half_width_m=lanes.half_width_m,
-        s_m=lanes.s_m,
-        road_id=lanes.road_id,
-        tag=np.full(len(lanes.z_m), SemanticTag.ROADS, np.uint8),
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """N samples of surfaces beside the driving lanes.
+
+    Attributes:
+        row: sample of the driving lane that they lie beside.
+        right_m: how far to the right of it their middle lies; outwards is to the right on both sides of a road.
+    """
+
+    row: NDArray[np.int32]
+    right_m: Array
+    half_width_m: Array
+    tag: NDArray[np.uint8]
+
+
+def find_beside(lanes: LaneSamples, roads: Sequence[Road]) -> Beside:
+    """Return what lies beside the driving lanes of a town that is no terrain."""
+    sections = {road.road_id: road.sections for road in roads}
+    strips = [strip for rows, lane_id in _lane_rows(lanes) for strip in _beside(lanes, rows, lane_id, sections)]
+    return Beside(
+        row=np.concatenate([np.zeros(0, np.int32), *(strip.row for strip in strips)]),
+        right_m=np.concatenate([np.zeros(0), *(strip.right_m for strip in strips)]),
+        half_width_m=np.concatenate([np.zeros(0), *(strip.half_width_m for strip in strips)]),
+        tag=np.concatenate([np.zeros(0, np.uint8), *(strip.tag for strip in strips)]),
     )
-    roads = read_cross_sections(opendrive)
-    return _concatenate(
-        [driving, *(strip for rows, lane_id in _lane_rows(lanes) for strip in _beside(lanes, rows, lane_id, roads))]
+
+
+def make_strips(lanes: LaneSamples, beside: Beside) -> Strips:
+    """Return the surfaces of a town: the driving lanes as they are sampled, then what lies beside them."""
+    rows = np.concatenate([np.arange(len(lanes.z_m)), beside.row])
+    right_m = np.concatenate([np.zeros(len(lanes.z_m)), beside.right_m])
+    yaw_rad = np.radians(lanes.yaw_deg[rows])
+    return Strips(
+        xy_m=lanes.xy_m[rows] + right_m[:, None] * np.stack([-np.sin(yaw_rad), np.cos(yaw_rad)], axis=1),
+        z_m=lanes.z_m[rows],
+        yaw_deg=lanes.yaw_deg[rows],
+        pitch_deg=lanes.pitch_deg[rows],
+        half_width_m=np.concatenate([lanes.half_width_m, beside.half_width_m]),
+        s_m=lanes.s_m[rows],
+        road_id=lanes.road_id[rows],
+        tag=np.concatenate([np.full(len(lanes.z_m), SemanticTag.ROADS, np.uint8), beside.tag]),
     )
 
 
@@ -77,14 +104,15 @@ def _lane_rows(lanes: LaneSamples) -> list[tuple[NDArray[np.intp], int]]:
     return [(rows, int(lanes.lane_id[rows[0]])) for rows in np.split(order, starts[1:])]
 
 
-def _beside(lanes: LaneSamples, rows: NDArray[np.intp], lane_id: int, roads: dict[int, list[Section]]) -> list[Strips]:
+def _beside(
+    lanes: LaneSamples, rows: NDArray[np.intp], lane_id: int, roads: Mapping[int, list[Section]]
+) -> Iterator[Beside]:
     """Return what lies beside one driving lane, on both sides, up to the next driving lane."""
     sections = roads.get(int(lanes.road_id[rows[0]]), [])
     if not sections:
-        return []
+        return
     starts_m = np.array([section.start_m for section in sections])
     which = np.maximum(np.searchsorted(starts_m, lanes.s_m[rows] + 1e-6, side="right") - 1, 0)
-    strips = []
     for number in np.unique(which).tolist():
         here = rows[which == number]
         ds_m = lanes.s_m[here] - starts_m[number]
@@ -94,33 +122,14 @@ def _beside(lanes: LaneSamples, rows: NDArray[np.intp], lane_id: int, roads: dic
                 width_m = lane.width_m(ds_m)
                 tag = _TAGS.get(lane.type)
                 if tag is not None:
-                    strips.append(_strip(lanes, here, side * (edge_m + width_m / 2.0), width_m, tag))
+                    kept = width_m > _NARROWEST_M
+                    yield Beside(
+                        row=here[kept].astype(np.int32),
+                        right_m=side * (edge_m + width_m / 2.0)[kept],
+                        half_width_m=width_m[kept] / 2.0,
+                        tag=np.full(np.count_nonzero(kept), tag, np.uint8),
+                    )
                 edge_m = edge_m + width_m
-    return strips
-
-
-def _strip(lanes: LaneSamples, rows: NDArray[np.intp], right_m: Array, width_m: Array, tag: SemanticTag) -> Strips:
-    """Return a strip to the right of some samples; outwards is to the right of travel on both sides of a road."""
-    kept = width_m > _NARROWEST_M
-    rows, right_m, width_m = rows[kept], right_m[kept], width_m[kept]
-    yaw_rad = np.radians(lanes.yaw_deg[rows])
-    return Strips(
-        xy_m=lanes.xy_m[rows] + right_m[:, None] * np.stack([-np.sin(yaw_rad), np.cos(yaw_rad)], axis=1),
-        z_m=lanes.z_m[rows],
-        yaw_deg=lanes.yaw_deg[rows],
-        pitch_deg=lanes.pitch_deg[rows],
-        half_width_m=width_m / 2.0,
-        s_m=lanes.s_m[rows],
-        road_id=lanes.road_id[rows],
-        tag=np.full(len(rows), tag, np.uint8),
-    )
-
-
-def _concatenate(strips: list[Strips]) -> Strips:
-    columns: dict[str, Any] = {
-        name: np.concatenate([getattr(strip, name) for strip in strips]) for name in Strips.__dataclass_fields__
-    }
-    return Strips(**columns)
 
 
 class Patches:

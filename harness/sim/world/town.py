@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import SimError
+from harness.sim.world.cross_sections import read_roads
 from harness.sim.world.lanes import LaneSamples, sample_lanes
 from harness.sim.world.navigation import Walkways, find_walkways
 from harness.sim.world.opendrive import parse_map
@@ -28,6 +29,7 @@ from harness.sim.world.signals import (
     read_controllers,
     read_signals,
 )
+from harness.sim.world.surfaces import Beside, find_beside
 
 POLE_HALF_M = 0.15
 POLE_HEIGHT_M = 3.0
@@ -50,6 +52,7 @@ class Town:
         poles_m: (P, 3) feet of the poles that are solid.
         pole_signals: ids of the signals on them.
         signed_junctions: where stop and yield signs hold vehicles.
+        beside: surfaces beside the driving lanes.
         walkways: where people walk.
     """
 
@@ -63,13 +66,14 @@ class Town:
     poles_m: NDArray[np.float64]
     pole_signals: tuple[str, ...]
     signed_junctions: SignedJunctions
+    beside: Beside
     walkways: Walkways
 
     @cached_property
     def scenery(self) -> Scenery:
         """Surfaces and standing things; derived when first asked for, because few clients do."""
         signals = (*self.lights, *self.signs)
-        return build_scenery(self.name, self.opendrive, self.lanes, signals, self.pole_signals, self.walkways)
+        return build_scenery(self.name, self.lanes, self.beside, signals, self.pole_signals, self.walkways)
 
 
 def build_town(name: str, opendrive: str) -> Town:
@@ -84,7 +88,7 @@ def build_town(name: str, opendrive: str) -> Town:
         controllers = tuple(read_controllers(opendrive))
     except (ValueError, OverflowError) as error:
         raise SimError(f"town {name!r} cannot be read: {error}; expected an OpenDRIVE road network") from error
-    lanes = sample_lanes(carla_map)
+    lanes, roads = sample_lanes(carla_map), read_roads(opendrive)
     signals = read_signals(carla_map)
     lights = tuple(signal for signal in signals if signal.type == LIGHT_TYPE)
     signs = tuple(signal for signal in signals if signal.type != LIGHT_TYPE)
@@ -103,7 +107,8 @@ def build_town(name: str, opendrive: str) -> Town:
         poles_m=poles_m,
         pole_signals=pole_signals,
         signed_junctions=find_signed_junctions(lanes, signs, topology, index.around),
-        walkways=find_walkways(carla_map, opendrive),
+        beside=find_beside(lanes, roads),
+        walkways=find_walkways(carla_map, roads),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.sim.world.cross_sections import Section, lanes_beside, read_cross_sections
+from harness.sim.world.cross_sections import Road, Section, lanes_beside, read_roads
 
 TEXT = """<OpenDRIVE>
   <road id="7" length="100">
@@ -37,12 +37,12 @@ TEXT = """<OpenDRIVE>
 
 @pytest.fixture(scope="module")
 def sections() -> list[Section]:
-    return read_cross_sections(TEXT)[7]
+    return read_roads(TEXT)[0].sections
 
 
 def test_sections_come_in_the_order_of_the_road(sections: list[Section]) -> None:
     assert [section.start_m for section in sections] == [0.0, 40.0]
-    assert read_cross_sections(TEXT)[8] == []
+    assert read_roads(TEXT)[1] == Road(road_id=8, length_m=5.0, is_junction=False)
 
 
 def test_a_width_is_the_polynomial_of_its_piece(sections: list[Section]) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from harness.sim.world.cross_sections import read_roads
 from harness.sim.world.crossings import split_outlines
 from harness.sim.world.derived import pack, unpack
 from harness.sim.world.navigation import Ground, Walkways, find_walkways, neighbours, signed_area_m2
@@ -64,7 +65,7 @@ def _crosswalk(s_m: float, half_length_m: float = 3.6, half_width_m: float = 1.5
 
 def _walkways(*roads: str, junctions: str = "") -> Walkways:
     text = f'<OpenDRIVE><header revMajor="1" revMinor="4" name="drawn"/>{"".join(roads)}{junctions}</OpenDRIVE>'
-    return find_walkways(parse_map("drawn", text), text)
+    return find_walkways(parse_map("drawn", text), read_roads(text))
 
 
 def _pieces(ways: Walkways) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -216,7 +217,7 @@ def test_a_town_of_our_own_is_one_piece(borough: Town) -> None:
     assert len(_pieces(ways)[1]) == 1
     assert max(_owners(ways).values()) == 2
     assert (ways.ground == Ground.CROSSWALK).sum() == 20
-    again = find_walkways(parse_map(borough.name, borough.opendrive), borough.opendrive)
+    again = find_walkways(parse_map(borough.name, borough.opendrive), read_roads(borough.opendrive))
     assert again.vertices_m.tobytes() == ways.vertices_m.tobytes()
     assert again.polygons.tobytes() == ways.polygons.tobytes()
 
@@ -228,7 +229,7 @@ PIECES = {"Town01": (1, 1.0), "Town03": (8, 0.87), "Town05": (2, 0.78)}
 @pytest.mark.parametrize("name", PIECES)
 def test_the_sidewalks_of_carlas_towns_hang_together(name: str, harness_data: Path) -> None:
     text = gzip.decompress((harness_data / f"maps/{name}.xodr.gz").read_bytes()).decode()
-    ways = find_walkways(parse_map(name, text), text)
+    ways = find_walkways(parse_map(name, text), read_roads(text))
     _assert_sound(ways)
     _, area_m2 = _pieces(ways)
     count, share = PIECES[name]

@@ -65,7 +65,7 @@ def _is_sign(scenery: Scenery, pole: int) -> bool:
 def test_ids_follow_from_town_and_name(borough: Town, scenery: Scenery) -> None:
     def build(town: Town) -> Scenery:
         signals = (*town.lights, *town.signs)
-        return build_scenery(town.name, town.opendrive, town.lanes, signals, town.pole_signals, town.walkways)
+        return build_scenery(town.name, town.lanes, town.beside, signals, town.pole_signals, town.walkways)
 
     again, elsewhere = build(borough), build(dataclasses.replace(borough, name="Elsewhere"))
     assert again.names == scenery.names == elsewhere.names
