@@ -194,7 +194,7 @@ class ActorTable:
             name: np.zeros((64, *shape), dtype) for name, (dtype, shape) in _COLUMNS.items()
         }
         self._show_rows(0)
-        self._index_rows()
+        self.vehicle_rows = self.walker_rows = self.solid_rows = np.zeros(0, np.intp)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -233,9 +233,13 @@ class ActorTable:
         for column in self._storage.values():
             column[row : count - 1] = column[row + 1 : count]
         self._show_rows(count - 1)
-        del self.info[actor_id]
+        del self.info[actor_id], self._row[actor_id]
         self.streaming.pop(actor_id, None)
-        self._index_rows()
+        for follower in self.ids[row:].tolist():
+            self._row[follower] -= 1
+        self.vehicle_rows, self.walker_rows, self.solid_rows = (
+            _without(rows, row) for rows in (self.vehicle_rows, self.walker_rows, self.solid_rows)
+        )
 
     def moving_vehicles(self) -> NDArray[np.intp]:
         """Return the rows of the vehicles that have physics and are awake."""
@@ -261,8 +265,9 @@ class ActorTable:
         for name, column in self._storage.items():
             setattr(self, name, column[:count])
 
-    def _index_rows(self) -> None:
-        self._row = {int(actor_id): row for row, actor_id in enumerate(self.ids)}
-        self.vehicle_rows = np.flatnonzero(self.kind == Kind.VEHICLE)
-        self.walker_rows = np.flatnonzero(self.kind == Kind.WALKER)
-        self.solid_rows = np.flatnonzero(np.isin(self.kind, SOLID_KINDS))
+
+def _without(rows: NDArray[np.intp], row: int) -> NDArray[np.intp]:
+    """Return ascending row numbers after a row has gone and those behind it have moved up."""
+    kept: NDArray[np.intp] = rows[rows != row]
+    kept[kept > row] -= 1
+    return kept

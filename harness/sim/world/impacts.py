@@ -32,6 +32,8 @@ _MAX_SPIN_DPS = 180.0
 _SPAWN_TOLERANCE_M = 1.0
 # What overlaps without having come at each other, such as after a teleport, parts at this speed.
 _PARTING_MPS = 4.0
+# Corners of a pole are not further from its foot.
+_POLE_RADIUS_M = POLE_HALF_M * 1.5
 # More touch only where a client has put a crowd on one place; the deepest are parted first.
 _MOST_CONTACTS = 2_000
 
@@ -72,9 +74,21 @@ class Impacts:
             bottom_m=np.array([pose[2] + z_m - half_m[2] - _SPAWN_TOLERANCE_M]),
             top_m=np.array([pose[2] + z_m + half_m[2] + _SPAWN_TOLERANCE_M]),
         )
-        both = _concatenate(new, self._boxes(self._touchable_rows()))
+        both = _concatenate(new, self._boxes_around(new.centre_m[0], math.hypot(half_m[0], half_m[1])))
         others = np.arange(1, len(both.yaw_rad))
         return len(find_contacts(both, np.zeros(len(others), np.intp), others).first) == 0
+
+    def _boxes_around(self, centre_m: NDArray[np.float64], radius_m: float) -> Boxes:
+        """Return the boxes of everything solid that can reach into a circle."""
+        table, rows = self._table, self._touchable_rows()
+        # An actor's box is not centred on its origin: what lies between them counts to its reach.
+        reach_m = np.hypot(*table.box_half_m[rows, :2].T) + np.hypot(*table.box_centre_m[rows, :2].T) + radius_m
+        offset_m = table.kin[rows, : Kin.Z] - centre_m
+        actors = self._actor_boxes(rows[(np.abs(offset_m) <= reach_m[:, None]).all(axis=1)])
+        if self._pole_tree is None:
+            return actors
+        poles = self._pole_tree.query_ball_point(centre_m, radius_m + _POLE_RADIUS_M)
+        return _concatenate(actors, self._pole_boxes.take(np.array(poles, np.intp)))
 
     def step(self, dt_s: float) -> list[Collision]:
         """Push what touches apart and return the collisions that began or press."""
@@ -83,7 +97,7 @@ class Impacts:
         if not movers.any() or len(rows) + len(self._pole_ids) < 2:
             self._touching = set()
             return []
-        boxes = self._boxes(rows)
+        boxes = _concatenate(self._actor_boxes(rows), self._pole_boxes)
         first, second = candidate_pairs(boxes.take(np.arange(len(rows))), movers)
         pole_first, pole_second = self._near_poles(boxes, np.flatnonzero(movers), len(rows))
         first, second = np.concatenate([first, pole_first]), np.concatenate([second, pole_second])
@@ -103,8 +117,7 @@ class Impacts:
         gone = table.is_intangible[rows] | table.is_dormant[rows] | (table.fallen_s[rows] > 0.0)
         return rows[~gone] if gone.any() else rows
 
-    def _boxes(self, rows: NDArray[np.intp]) -> Boxes:
-        """Return the boxes of some actors, then of all poles."""
+    def _actor_boxes(self, rows: NDArray[np.intp]) -> Boxes:
         table = self._table
         kin, offset, half = table.kin[rows], table.box_centre_m[rows], table.box_half_m[rows]
         yaw_rad = np.radians(kin[:, Kin.YAW])
@@ -113,14 +126,13 @@ class Impacts:
         centre_m[:, 0] = kin[:, Kin.X] + offset[:, 0] * cos - offset[:, 1] * sin
         centre_m[:, 1] = kin[:, Kin.Y] + offset[:, 0] * sin + offset[:, 1] * cos
         height_m = kin[:, Kin.Z] + offset[:, 2]
-        actors = Boxes(
+        return Boxes(
             centre_m=centre_m,
             yaw_rad=yaw_rad,
             half_m=half[:, :2],
             bottom_m=height_m - half[:, 2],
             top_m=height_m + half[:, 2],
         )
-        return _concatenate(actors, self._pole_boxes)
 
     def _near_poles(
         self, boxes: Boxes, movers: NDArray[np.intp], offset: int
@@ -130,7 +142,7 @@ class Impacts:
             return none, none
         # The second nearest may be the one that a long vehicle touches.
         distance_m, pole = self._pole_tree.query(boxes.centre_m[movers], k=[1, 2])
-        reach_m = np.hypot(boxes.half_m[movers, 0], boxes.half_m[movers, 1]) + POLE_HALF_M * 1.5
+        reach_m = np.hypot(boxes.half_m[movers, 0], boxes.half_m[movers, 1]) + _POLE_RADIUS_M
         mover, rank = np.nonzero(distance_m < reach_m[:, None])
         return movers[mover], pole[mover, rank] + offset
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from shapely import Polygon
 
 from harness.sim.world.actors import ActorInfo, ActorTable, Kin, Kind
 from harness.sim.world.collisions import Boxes, candidate_pairs, find_contacts
 from harness.sim.world.impacts import Impacts
+from harness.sim.world.town import POLE_HALF_M
 
 DT_S = 0.05
 BOX = st.tuples(
@@ -243,6 +244,26 @@ def test_a_place_is_free_or_taken() -> None:
     for x_m, free in ((3.9, False), (4.1, True), (19.0, False), (30.0, True)):
         assert impacts.is_free(new, (x_m, 0.0, 0.3, 0.0, 0.0, 0.0)) == free
     assert impacts.is_free(new, (0.0, 0.0, 10.0, 0.0, 0.0, 0.0))  # on a bridge above
+
+
+@given(BOX, st.lists(BOX, max_size=5), st.floats(-3.0, 3.0))
+def test_a_place_is_free_if_no_polygon_reaches_into_it(
+    new: tuple[float, ...], others: list[tuple[float, ...]], centre_x_m: float
+) -> None:
+    table = ActorTable()
+    for number, (x_m, y_m, yaw_rad, *half_m) in enumerate(others, start=1):
+        # The middle of its box lies before or behind its origin.
+        origin_m = np.array([x_m, y_m]) - centre_x_m * np.array([np.cos(yaw_rad), np.sin(yaw_rad)])
+        box_half_m, box_centre_m = (half_m[0], half_m[1], 0.75), (centre_x_m, 0.0, 0.75)
+        info = ActorInfo(id=number, type_id="car", kind=Kind.VEHICLE, box_half_m=box_half_m, box_centre_m=box_centre_m)
+        table.add(info, np.array([*origin_m, 0.0, 0.0, np.degrees(yaw_rad), 0.0]))
+    pole = (3.0, 1.0, 0.0, POLE_HALF_M, POLE_HALF_M)
+    info = ActorInfo(id=99, type_id="car", kind=Kind.VEHICLE, box_half_m=(new[3], new[4], 0.75))
+    overlaps_m2 = [_polygon(new).intersection(_polygon(other)).area for other in (*others, pole)]
+    assume(not any(0.0 < area_m2 < 1e-6 for area_m2 in overlaps_m2))
+    impacts = Impacts(table, np.array([[pole[0], pole[1], 0.0]]), [77])
+    pose = (new[0], new[1], 0.0, 0.0, np.degrees(new[2]), 0.0)
+    assert impacts.is_free(info, pose) == (not any(overlaps_m2))
 
 
 # --- crowds ----------------------------------------------------------------------------------------------------------
