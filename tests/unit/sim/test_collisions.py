@@ -246,7 +246,7 @@ def test_a_place_is_free_or_taken() -> None:
     assert impacts.is_free(new, (0.0, 0.0, 10.0, 0.0, 0.0, 0.0))  # on a bridge above
 
 
-@given(BOX, st.lists(BOX, max_size=5), st.floats(-3.0, 3.0))
+@given(BOX, st.lists(BOX, max_size=5), st.floats(-20.0, 20.0))
 def test_a_place_is_free_if_no_polygon_reaches_into_it(
     new: tuple[float, ...], others: list[tuple[float, ...]], centre_x_m: float
 ) -> None:
