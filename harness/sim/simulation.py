@@ -55,6 +55,18 @@ class StreamMessage(NamedTuple):
     data: bytes
 
 
+class Later(NamedTuple):
+    """What a call returns whose town takes long to get: the server has it done beside everything else.
+
+    Attributes:
+        fetch: gets the town, in a thread; it neither looks at a simulation nor changes one.
+        then: takes the town, when the server's loop has its turn again.
+    """
+
+    fetch: Callable[[], Town]
+    then: Callable[[Town], None]
+
+
 @dataclass(frozen=True)
 class TownShelf:
     """Where towns come from.
@@ -126,19 +138,26 @@ class Simulation:
             raise SimError(f"fixed_delta_seconds is {delta_s:g}, expected {MIN_DELTA_S:g} to {MAX_DELTA_S:g}")
         self.settings = settings
 
-    def prepare_town(self, name: str, *, reset_settings: bool) -> None:
-        """Load a town for the next episode, which `begin_episode` begins; an empty name means the current town.
+    def full_town_name(self, name: str) -> str:
+        """Return the name of the town that a client means: without its folder, the current one if it names none.
 
         Raises:
-            SimError: the town is unknown or cannot be read; the old episode goes on.
+            SimError: no town has such a name.
         """
         wanted = name.rsplit("/", 1)[-1] or self.world.town.name
         if len(wanted) > _LONGEST_TOWN_NAME:
             raise SimError(f"Map '{wanted[:_LONGEST_TOWN_NAME]}...' not found")
-        if wanted == CLIENT_TOWN and self.client_town is not None:
-            self.prepared_town = self.client_town
-        else:
-            self.prepared_town = self.shelf.load(wanted)
+        return wanted
+
+    def town_at_hand(self, name: str) -> Town | None:
+        """Return a town that need not be fetched: the one that a client has sent, or the current one."""
+        if name == CLIENT_TOWN and self.client_town is not None:
+            return self.client_town
+        return self.world.town if name == self.world.town.name else None
+
+    def prepare_episode(self, town: Town, *, reset_settings: bool) -> None:
+        """Note the town of the next episode, which `begin_episode` begins."""
+        self.prepared_town = town
         if reset_settings:
             # At once, as CARLA does: a client that still found synchronous mode would tick while it arrives.
             self.settings = DEFAULT_SETTINGS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Generator
 from typing import Any
 
 from harness.errors import SimError, WireError
@@ -38,9 +39,12 @@ from harness.sim.world.actors import Kind
 from harness.sim.world.walkers import set_course
 
 
-def apply_batch(simulation: Simulation, commands: list[Any], do_tick_cue: bool) -> list[Any]:
-    """Run commands in order; return one ``[[1, actor id]]`` or ``[[0, [message]]]`` each."""
-    results = [_answer(simulation, command, future_actor=None) for command in commands]
+def apply_batch(simulation: Simulation, commands: list[Any], do_tick_cue: bool) -> Generator[None, None, list[Any]]:
+    """Run commands in order, a step each; return one ``[[1, actor id]]`` or ``[[0, [message]]]`` each."""
+    results = []
+    for command in commands:
+        results.append(_answer(simulation, command, future_actor=None))
+        yield
     if do_tick_cue:
         simulation.tick()
     return results

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from harness.errors import SimError
 from harness.sim.describe import definitions
-from harness.sim.simulation import CLIENT_TOWN, OBSERVER_STREAM_ID, Simulation
+from harness.sim.simulation import CLIENT_TOWN, OBSERVER_STREAM_ID, Later, Simulation
 from harness.sim.wire.messages import (
     EpisodeSettings,
     OpendriveGenerationParameters,
@@ -17,6 +18,7 @@ from harness.sim.wire.messages import (
 from harness.sim.wire.rpc import Packed
 from harness.sim.wire.stream import encode_token
 from harness.sim.wire.types import optional_to_wire
+from harness.sim.world.town import Town
 
 _MAP_FOLDER = "Carla/Maps/"
 
@@ -58,21 +60,34 @@ def get_available_maps(simulation: Simulation) -> list[str]:
     return [f"/Game/{_MAP_FOLDER}{name}" for name in dict.fromkeys(names)]
 
 
-def load_new_episode(simulation: Simulation, name: str, reset_settings: bool, layers: int) -> None:
+def load_new_episode(simulation: Simulation, name: str, reset_settings: bool, layers: int) -> Later | None:
     """Have an episode in a town begin as soon as the client is ready for it.
 
     The town's map layers have no counterpart here, so any choice of them gives the same town.
     """
-    simulation.prepare_town(name, reset_settings=reset_settings)
-    simulation.map_layers = layers
+
+    def take(town: Town) -> None:
+        simulation.prepare_episode(town, reset_settings=reset_settings)
+        simulation.map_layers = layers
+
+    wanted = simulation.full_town_name(name)
+    town = simulation.town_at_hand(wanted)
+    if town is None:
+        return Later(partial(simulation.shelf.load, wanted), take)
+    take(town)
+    return None
 
 
-def copy_opendrive_to_file(simulation: Simulation, opendrive: str, parameters: OpendriveGenerationParameters) -> None:
+def copy_opendrive_to_file(simulation: Simulation, opendrive: str, parameters: OpendriveGenerationParameters) -> Later:
     """Take an OpenDRIVE text as the town `CLIENT_TOWN`, which the client loads next; no file is written.
 
     The parameters shape walls and meshes, of which there are none here.
     """
-    simulation.client_town = simulation.shelf.parse(CLIENT_TOWN, opendrive)
+
+    def take(town: Town) -> None:
+        simulation.client_town = town
+
+    return Later(partial(simulation.shelf.parse, CLIENT_TOWN, opendrive), take)
 
 
 def get_actor_definitions(simulation: Simulation) -> Packed:

@@ -23,6 +23,7 @@ class RpcConnection(asyncio.Protocol):
 
     Attributes:
         traffic_manager_ports: registered over this connection; they end with it.
+        waits_for_outcome: its last request takes long and is answered later, and those behind it after that.
     """
 
     def __init__(self, server: SimulatorServer) -> None:
@@ -34,12 +35,17 @@ class RpcConnection(asyncio.Protocol):
         self._held_request: Request | None = None
         self._waits_for_turn = False
         self.traffic_manager_ports: set[int] = set()
+        self.waits_for_outcome = False
         self.transport: asyncio.Transport
 
     @property
     def unfinished_bytes(self) -> int:
         """Number of bytes that have arrived and are not answered."""
         return self._reader.pending_bytes
+
+    @property
+    def _is_waiting(self) -> bool:
+        return self._is_held or self.waits_for_outcome
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -73,6 +79,13 @@ class RpcConnection(asyncio.Protocol):
         self._is_held = False
         self._answer_requests()
 
+    def go_on_with(self, answer: bytes | None) -> None:
+        """Send the answer of a call that took long, and answer what has arrived behind it."""
+        self.waits_for_outcome = False
+        if answer is not None and not self.transport.is_closing():
+            self.transport.write(answer)
+        self._answer_requests()
+
     def _take_turn(self) -> None:
         self._waits_for_turn = False
         self._answer_requests()
@@ -81,7 +94,7 @@ class RpcConnection(asyncio.Protocol):
         """Answer what has arrived, as long as nothing has to be waited for."""
         until_s = time.monotonic() + TURN_S
         try:
-            while self._is_writable and not (self._is_held or self._waits_for_turn or self.transport.is_closing()):
+            while self._is_writable and not (self._is_waiting or self._waits_for_turn or self.transport.is_closing()):
                 request = self._held_request or self._reader.next_request()
                 if request is None:
                     break
@@ -118,7 +131,7 @@ class RpcConnection(asyncio.Protocol):
     def _choose_reading(self) -> None:
         if self.transport.is_closing():
             return
-        has_room = not self._is_held or self.unfinished_bytes < MAX_READ_AHEAD_BYTES
+        has_room = not self._is_waiting or self.unfinished_bytes < MAX_READ_AHEAD_BYTES
         if self._is_writable and not self._waits_for_turn and has_room:
             self.transport.resume_reading()
         else:

@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Generator
+from functools import partial
+from typing import Any
 
 from harness.errors import SimError, WireError
 from harness.sim.calls import HANDLERS
@@ -18,9 +20,10 @@ from harness.sim.server.limits import (
     STREAM_WAIT_S,
     allow_open_files,
 )
+from harness.sim.server.long_calls import fetch_beside_loop, go_on_in_turns, take_turn
 from harness.sim.server.rpc_connection import RpcConnection
 from harness.sim.server.streams import Streams, Subscription
-from harness.sim.simulation import DEFAULT_DELTA_S, OBSERVER_STREAM_ID, Simulation
+from harness.sim.simulation import DEFAULT_DELTA_S, OBSERVER_STREAM_ID, Later, Simulation
 from harness.sim.wire.rpc import Request, decode_arguments, encode_call_error, encode_response, failure, success
 from harness.sim.wire.schema import Method
 from harness.sim.world.town import Town
@@ -69,6 +72,8 @@ class SimulatorServer:
         self._streams = Streams(self, stream_wait_s)
         self._is_dirty = False
         self._awaited: set[str] = set()
+        self._one_town = asyncio.Lock()
+        self._long_calls: set[asyncio.Task[None]] = set()
         self.simulation: Simulation
 
     def prepare(self, stream_port: int) -> None:
@@ -98,6 +103,8 @@ class SimulatorServer:
                 try:
                     await self._run_asynchronous_mode()
                 finally:
+                    for task in self._long_calls:
+                        task.cancel()
                     for connection in (*self._connections, *self._refused):
                         connection.transport.abort()
                     self._streams.end_all()
@@ -135,20 +142,73 @@ class SimulatorServer:
             answer = encode_call_error(request.message_id, f"unknown method: {name}")
         else:
             self._is_dirty = self._is_dirty or request.method not in ("version", "get_episode_info")
-            answer = self._call(request, method, connection)
-            self._deliver()
-            if request.method in ("load_new_episode", "query_lights_state"):
-                self._follow_arrival(request.method)
-            elif request.method == "set_episode_settings" and self._held and not self.must_wait():
-                self.caught_up()
-        return None if request.is_asynchronous else answer
+            answer = self._attempt(request, method, partial(self._call, request, method, connection))
+            self._conclude(request)
+        return None if request.is_asynchronous or connection.waits_for_outcome else answer
 
-    def _call(self, request: Request, method: Method, connection: RpcConnection) -> bytes:
+    def _conclude(self, request: Request) -> None:
+        """Do what follows a call."""
+        self._deliver()
+        if request.method in ("load_new_episode", "query_lights_state"):
+            self._follow_arrival(request.method)
+        elif request.method == "set_episode_settings" and self._held and not self.must_wait():
+            self.caught_up()
+
+    def _call(self, request: Request, method: Method, connection: RpcConnection) -> Any:
+        arguments = decode_arguments(request, method)
+        result = HANDLERS[request.method](self.simulation, *arguments)
+        if request.method == "add_traffic_manager_running" and result:
+            connection.traffic_manager_ports.add(arguments[0].port)
+        if isinstance(result, Later):
+            self._answer_when(self._fetch_town(result, connection), request, method, connection)
+            return None
+        if isinstance(result, Generator):
+            outcome = take_turn(result)
+            if outcome is None:
+                rest = go_on_in_turns(
+                    result, lambda: connection in self._connections or not self._resets_between_clients
+                )
+                self._answer_when(rest, request, method, connection)
+                return None
+            return outcome()
+        return result
+
+    def _answer_when(
+        self,
+        outcome: Coroutine[Any, Any, Callable[[], Any]],
+        request: Request,
+        method: Method,
+        connection: RpcConnection,
+    ) -> None:
+        """Have a call answered once its outcome is there; requests behind it wait."""
+
+        async def answer_then() -> None:
+            call = await outcome
+            if self._is_wanted(connection):
+                answer = self._attempt(request, method, call)
+                self._conclude(request)
+                connection.go_on_with(None if request.is_asynchronous else answer)
+
+        connection.waits_for_outcome = True
+        task = asyncio.ensure_future(answer_then())
+        self._long_calls.add(task)
+        task.add_done_callback(self._long_calls.discard)
+
+    def _is_wanted(self, connection: RpcConnection) -> bool:
+        """Return whether a call still counts: a client that has left has asked for it, unless all was reset since."""
+        return connection in self._connections or not self._resets_between_clients
+
+    async def _fetch_town(self, later: Later, connection: RpcConnection) -> Callable[[], None]:
+        async with self._one_town:  # at a time, for the memory
+            if not self._is_wanted(connection):
+                raise asyncio.CancelledError
+            fetched = await fetch_beside_loop(later.fetch)
+        return lambda: later.then(fetched())
+
+    def _attempt(self, request: Request, method: Method, call: Callable[[], Any]) -> bytes:
+        """Return the response to a request that a call answers, whatever it raises."""
         try:
-            arguments = decode_arguments(request, method)
-            result = HANDLERS[request.method](self.simulation, *arguments)
-            if request.method == "add_traffic_manager_running" and result:
-                connection.traffic_manager_ports.add(arguments[0].port)
+            result = call()
             wrapped = success(result, is_void=method.is_void) if method.is_wrapped else result
             return encode_response(request.message_id, wrapped)
         except WireError as error:

@@ -10,6 +10,7 @@ import pytest
 import harness.sim.calls.batch as batch_module
 from harness.sim.calls import actors
 from harness.sim.calls.batch import apply_batch
+from harness.sim.server.long_calls import take_turn
 from harness.sim.simulation import Simulation, TownShelf
 from harness.sim.wire.messages import Vector3D
 from harness.sim.world.actors import Kin
@@ -97,13 +98,19 @@ def test_a_command_that_fails_inside_is_logged_once(
     monkeypatch.setattr(batch_module.actors, "destroy_actor", lambda *_: 1 / 0)
     monkeypatch.setattr(batch_module.actors, "set_actor_autopilot", lambda *_: 1 / 0)
     commands: list[Any] = [[[1, [number]]] for number in range(300)] + [[[16, [1, True]]]] * 300
-    answers = apply_batch(simulation, commands, False)
+    answers = _apply_all(simulation, commands)
     assert all(answer[0][0] == 0 and "internal error" in answer[0][1][0] for answer in answers)
     assert caplog.text.count("ZeroDivisionError") == caplog.text.count("(said once)") == 2
     assert "batch command DestroyActor" in caplog.text and "batch command SetAutopilot" in caplog.text
     simulation.reset()
-    apply_batch(simulation, commands[:1], False)
+    _apply_all(simulation, commands[:1])
     assert caplog.text.count("ZeroDivisionError") == 2
+
+
+def _apply_all(simulation: Simulation, commands: list[Any]) -> list[Any]:
+    outcome = take_turn(apply_batch(simulation, commands, False))
+    assert outcome is not None
+    return outcome()
 
 
 # --- numbers ---------------------------------------------------------------------------------------------------------

@@ -1,0 +1,161 @@
+"""Calls that take long: others are served meanwhile, who called gets its answers in order, the end is not delayed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from harness.errors import SimError
+from harness.sim.calls import batch
+from harness.sim.simulation import TownShelf
+from harness.sim.world.town import Town
+from tests.peers import CAR, POSE, SETTINGS, Peer, Running, until
+
+ELSEWHERE = ("load_new_episode", "Elsewhere", False, 65535)
+
+
+class SlowShelf:
+    """Knows one town at once and takes as long as the test wants for any other."""
+
+    def __init__(self, town: Town) -> None:
+        self.town = town
+        self.asked: list[str] = []
+        self.may_go_on = threading.Event()
+
+    def load(self, name: str) -> Town:
+        if name == self.town.name:
+            return self.town
+        self.asked.append(name)
+        assert self.may_go_on.wait(20.0)
+        if name == "Nowhere":
+            raise SimError("Map 'Nowhere' not found")
+        return self.town
+
+
+@pytest.fixture
+def shelf(hill: Town) -> Iterator[SlowShelf]:
+    slow = SlowShelf(hill)
+    yield slow
+    slow.may_go_on.set()
+
+
+def _serve(shelf: SlowShelf, *, resets: bool = False) -> Running:
+    running = Running(shelf.town, resets=resets)
+    running.server.simulation.shelf = TownShelf(load=shelf.load, names=lambda: [shelf.town.name, "Elsewhere"])
+    return running
+
+
+def test_others_tick_while_a_town_is_read_and_the_one_who_asked_waits(shelf: SlowShelf) -> None:
+    running = _serve(shelf)
+    with Peer(running.port) as asking, Peer(running.port) as other:
+        other.call("set_episode_settings", SETTINGS)
+        loading, next_call = asking.send(*ELSEWHERE), asking.send("version")
+        until(lambda: shelf.asked == ["Elsewhere"])
+        frames = [other.call("tick_cue")[1][0][1] for _ in range(20)]
+        assert frames == list(range(frames[0], frames[0] + 20))
+        shelf.may_go_on.set()
+        assert asking.receive() == [1, loading, None, [[False]]]
+        assert asking.receive() == [1, next_call, None, [[1, "0.9.16"]]]
+        episode = running.server.simulation.world.episode_id
+        until(lambda: running.server.simulation.world.episode_id == episode + 1)
+    running.stop()
+
+
+def test_a_town_that_cannot_be_read_is_answered_and_the_old_episode_goes_on(shelf: SlowShelf) -> None:
+    running = _serve(shelf)
+    shelf.may_go_on.set()
+    with Peer(running.port) as peer:
+        before = running.server.simulation.world
+        assert peer.call("load_new_episode", "Nowhere", True, 0) == (None, [[True, ["Map 'Nowhere' not found"]]])
+        assert peer.call("version") == (None, [[1, "0.9.16"]])
+        assert running.server.simulation.world is before
+    running.stop()
+
+
+def test_one_town_is_read_at_a_time(shelf: SlowShelf) -> None:
+    running = _serve(shelf)
+    with Peer(running.port) as first, Peer(running.port) as second, Peer(running.port) as third:
+        for peer in (first, second):
+            peer.send(*ELSEWHERE)
+            until(lambda: len(shelf.asked) == 1)
+        assert third.call("version") == (None, [[1, "0.9.16"]])
+        assert len(shelf.asked) == 1
+        shelf.may_go_on.set()
+        assert first.receive()[3] == second.receive()[3] == [[False]]
+    running.stop()
+
+
+def test_a_server_ends_while_a_town_is_read(shelf: SlowShelf) -> None:
+    running = _serve(shelf)
+    with Peer(running.port) as peer:
+        peer.send(*ELSEWHERE)
+        until(lambda: shelf.asked == ["Elsewhere"])
+        began_s = time.monotonic()
+        running.stop()
+        assert time.monotonic() - began_s < 5.0
+
+
+def test_what_a_client_asked_for_before_it_left_does_not_reach_the_next_one(shelf: SlowShelf) -> None:
+    running = _serve(shelf, resets=True)
+    with Peer(running.port) as peer:
+        peer.call("set_episode_settings", SETTINGS)
+        peer.send("load_new_episode", "Elsewhere", True, 1)
+        until(lambda: shelf.asked == ["Elsewhere"])
+    simulation = running.server.simulation
+    until(lambda: not running.server._connections)
+    shelf.may_go_on.set()
+    with Peer(running.port) as peer:
+        until(lambda: not running.server._long_calls)
+        assert peer.call("version")[0] is None
+        assert (simulation.prepared_town, simulation.world.episode_id) == (None, 1)
+    running.stop()
+
+
+# --- batches ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def slow_commands(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Have every command of a batch take a millisecond more; returns when each began."""
+    began_s: list[float] = []
+    answer = batch._answer
+
+    def take_long(*arguments: Any, **options: Any) -> Any:
+        began_s.append(time.monotonic())
+        time.sleep(0.001)
+        return answer(*arguments, **options)
+
+    monkeypatch.setattr(batch, "_answer", take_long)
+    return began_s
+
+
+def test_a_large_batch_lets_others_have_their_turn(running: Running, well: Peer, slow_commands: list[float]) -> None:
+    count = 1_000
+    car = well.call("spawn_actor", CAR, POSE)[1][0][1][0]
+    commands = [[[1, [4_000_000_000]]], *[[[6, [car, POSE]]]] * (count - 1)]
+    with Peer(running.port) as large:
+        sent, behind = large.send("apply_batch", commands, False), large.send("version")
+        until(lambda: len(slow_commands) > 0)
+        served = 0
+        while len(slow_commands) < count:
+            assert well.call("version") == (None, [[1, "0.9.16"]])
+            served += 1
+        assert served >= 5
+        _, number, error, answers = large.receive()
+        assert (number, error, len(answers)) == (sent, None, count)
+        assert [answer[0][0] for answer in answers] == [0] + [1] * (count - 1)
+        assert large.receive()[1] == behind
+
+
+def test_a_batch_is_carried_out_although_its_client_has_left(
+    running: Running, well: Peer, slow_commands: list[float]
+) -> None:
+    car = well.call("spawn_actor", CAR, POSE)[1][0][1][0]
+    with Peer(running.port) as leaving:
+        leaving.send("apply_batch", [[[6, [car, POSE]]]] * 500 + [[[1, [car]]]], False, asynchronous=True)
+        until(lambda: len(slow_commands) > 0)
+    until(lambda: running.server.simulation.world.table.row(car) is None)
