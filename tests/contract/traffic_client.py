@@ -88,8 +88,8 @@ def drive(
     manager.set_random_device_seed(int(seed))
     points = world.get_map().get_spawn_points()
     library = world.get_blueprint_library()
-    # As CARLA's own generate_traffic.py --safe, which leaves out what is "prone to accidents": the controller of a Traffic
-    # Manager is tuned to cars, makes two-wheelers weave and lorries cut corners.
+    # As CARLA's own generate_traffic.py --safe, which leaves out what is "prone to accidents": the controller of a
+    # Traffic Manager is tuned to cars, makes two-wheelers weave and lorries cut corners.
     models = sorted(blueprint.id for blueprint in library.filter("vehicle.*") if _is_car(blueprint))
     cars = []
     for number, point in enumerate(points[:: len(points) // int(vehicles)][: int(vehicles)]):
