@@ -58,6 +58,7 @@ VELOCITY = slice(Kin.VX, Kin.VZ + 1)
 ANGULAR_VELOCITY = slice(Kin.WX, Kin.WZ + 1)
 ACCELERATION = slice(Kin.AX, Kin.AZ + 1)
 MAX_SPEED_MPS = 150.0
+GRAVITY_MPS2 = 9.81
 
 
 @dataclass(kw_only=True)

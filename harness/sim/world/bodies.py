@@ -13,13 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import SimError
-from harness.sim.world.actors import MAX_SPEED_MPS, VELOCITY, ActorInfo, ActorTable, Kin, Kind
+from harness.sim.world.actors import GRAVITY_MPS2, MAX_SPEED_MPS, VELOCITY, ActorInfo, ActorTable, Kin, Kind
 from harness.sim.world.lanes import LaneSamples
 from harness.sim.world.poses import MAX_COORDINATE_M
 
 Array = NDArray[np.float64]
 
-GRAVITY_MPS2 = 9.81
 # A vehicle no higher than this above the road is put down on it: spawn points are that high, and drives begin at once.
 DROP_M = 1.0
 # A walker or prop follows the ground over steps of this height, and stands on ground up to so much above its feet.
@@ -109,7 +108,7 @@ def fall(
 def stand_on_road(
     table: ActorTable, lanes: LaneSamples, rows: NDArray[np.intp], here: NDArray[np.intp], dt_s: float
 ) -> None:
-    """Set height, pitch and vertical velocity of vehicles: those on the road follow it, others fly or fall.
+    """Set height, pitch, roll and vertical velocity of vehicles: those on the road follow it, others fly or fall.
 
     Args:
         here: sample of the lane that each is on.
@@ -121,7 +120,10 @@ def stand_on_road(
         rows, here, surface_m = rows[~flying], here[~flying], surface_m[~flying]
     before_m = kin[rows, Kin.Z].copy()
     kin[rows, Kin.Z] = surface_m
-    kin[rows, Kin.PITCH] = lanes.pitch_deg[here] * np.cos(np.radians(lanes.yaw_deg[here] - kin[rows, Kin.YAW]))
+    # A body across the slope leans to its lower side.
+    beside_rad = np.radians(lanes.yaw_deg[here] - kin[rows, Kin.YAW])
+    kin[rows, Kin.PITCH] = lanes.pitch_deg[here] * np.cos(beside_rad)
+    kin[rows, Kin.ROLL] = -lanes.pitch_deg[here] * np.sin(beside_rad)
     climb_mps = np.tan(np.radians(kin[rows, Kin.PITCH])) * table.along_mps[rows]
     kin[rows, Kin.VZ] = np.where(np.abs(surface_m - before_m) > _LARGEST_CLIMB_M, 0.0, climb_mps)
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.sim.world.ackermann import DEFAULT_GAINS, Gain, Target, follow, fresh_memory
-from harness.sim.world.actors import MAX_SPEED_MPS, ActorTable, Kin
+from harness.sim.world.actors import GRAVITY_MPS2, MAX_SPEED_MPS, ActorTable, Kin
 from harness.sim.world.friction import tuning_on
 from harness.sim.world.powertrain import gear_of, pull_of_gear
 from harness.sim.world.vehicle_dynamics import REFERENCE, REFERENCE_ROW, Tuned, Tuning, advance, tuning_of
@@ -67,7 +67,7 @@ def tuning_in_force(table: ActorTable, rows: NDArray[np.intp]) -> Tuning:
 
 
 def drive(table: ActorTable, dt_s: float) -> None:
-    """Move the vehicles with physics by one tick, on the level."""
+    """Move the vehicles with physics by one tick, as far as the pedals and the slope under them move them."""
     rows = table.moving_vehicles()
     if not len(rows):
         return
@@ -83,6 +83,7 @@ def drive(table: ActorTable, dt_s: float) -> None:
         table.response[rows],
         dt_s,
         tuning_on(table, rows, tuning_in_force(table, rows)),
+        _slope_mps2(table, rows),
     )
     table.along_mps[rows], table.side_mps[rows], table.spin_dps[rows] = (
         motion.along_mps,
@@ -100,3 +101,10 @@ def drive(table: ActorTable, dt_s: float) -> None:
     table.kin[rows, Kin.WZ] = motion.yaw_rate_dps
     automatic = rows[~table.manual_gear_shift[rows]]
     table.gear[automatic] = gear_of(table.along_mps[automatic], table.reverse[automatic])
+
+
+def _slope_mps2(table: ActorTable, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return what gravity does along the bodies of vehicles; nothing to those that have left the ground."""
+    is_pulled = ~(table.is_airborne[rows] | table.is_weightless[rows])
+    slope_mps2: NDArray[np.float64] = -GRAVITY_MPS2 * np.sin(np.radians(table.kin[rows, Kin.PITCH])) * is_pulled
+    return slope_mps2

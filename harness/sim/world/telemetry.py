@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from harness.sim.world.actors import ActorTable, Kin
+from harness.sim.world.actors import GRAVITY_MPS2, ActorTable, Kin
 from harness.sim.world.powertrain import engine_rpm
 from harness.sim.world.vehicle_dynamics import AIR_DENSITY_KGPM3
 from harness.sim.world.vehicle_parts import is_front, wheel_places
 from harness.sim.world.vehicle_physics import FRONT_AREA_SHARE, settings_of
 from harness.sim.world.vehicle_settings import VehiclePhysics
 
-_GRAVITY_MPS2 = 9.81
 # Height of the centre of mass over half the height of the box.
 _CENTRE_HEIGHT_SHARE = 0.7
 # Share of its load at rest that a wheel can lose along and across: no wheel lifts.
@@ -87,7 +86,7 @@ def _wheels(table: ActorTable, row: int, physics: VehiclePhysics, drag_n: float)
     across_mps2 = ay * math.cos(yaw_rad) - ax * math.sin(yaw_rad)
     along_n = physics.mass * along_mps2 + math.copysign(drag_n, speed_mps)
     across_n = physics.mass * across_mps2
-    weight_n = physics.mass * _GRAVITY_MPS2
+    weight_n = physics.mass * GRAVITY_MPS2
     slip_deg = math.degrees(math.atan2(float(table.side_mps[row]), abs(speed_mps)))
     wheels = []
     for number, (at_rest_n, load_n) in enumerate(_loads(table, row, weight_n, along_mps2, across_mps2)):
@@ -134,4 +133,4 @@ def _loads(
 
 def _shifted(lever_mps2: float) -> float:
     """Return the share of the load at rest that moves from one side to the other."""
-    return min(max(2.0 * lever_mps2 / _GRAVITY_MPS2, -_MOST_SHIFTED), _MOST_SHIFTED)
+    return min(max(2.0 * lever_mps2 / GRAVITY_MPS2, -_MOST_SHIFTED), _MOST_SHIFTED)

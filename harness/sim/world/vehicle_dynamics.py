@@ -33,6 +33,8 @@ AIR_DENSITY_KGPM3 = 1.2
 MAX_CURVE_POINTS = 16
 # Below this speed a braked or idle car stands still: no creeping, no reversing under braking.
 _STANDSTILL_MPS = 0.02
+# What slows a car that rolls freely at any speed; it holds one on a slope of less than 2.5 %.
+_ROLLING_MPS2 = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +122,7 @@ def driving_mps2(speed_mps: Array, throttle: Array) -> Array:
     """
     full = np.interp(speed_mps, _SPEED_MPS, _FULL_THROTTLE_MPS2)
     hold = holding_throttle(speed_mps)
-    coasting = np.where(speed_mps > _STANDSTILL_MPS, 0.25 + 0.06 * speed_mps, 0.0)
+    coasting = np.where(speed_mps > _STANDSTILL_MPS, _ROLLING_MPS2 + 0.06 * speed_mps, 0.0)
     above = full * (throttle - hold) / np.maximum(1.0 - hold, 1e-6)
     below = -coasting * (1.0 - throttle / np.maximum(hold, 1e-6))
     return np.where(throttle >= hold, above, below)
@@ -148,7 +150,7 @@ def _forces(
     drive = np.where((brake > 0.0) | hand_brake, np.minimum(drive, 0.0), drive) * (1.0 - brake) * response
     braking = tuning.brake_mps2 * brake + tuning.hand_brake_mps2 * hand_brake
     # Pushed or rolling against its gear: what slows it then is no acceleration of the engine's table.
-    braking = braking + np.where(forward_mps < 0.0, (0.25 + 0.06 * np.abs(forward_mps)) * (1.0 - brake), 0.0)
+    braking = braking + np.where(forward_mps < 0.0, (_ROLLING_MPS2 + 0.06 * np.abs(forward_mps)) * (1.0 - brake), 0.0)
     if tuning is REFERENCE:
         return drive, braking
     moving_mps = np.maximum(forward_mps, 0.0)
@@ -171,10 +173,11 @@ def advance(
     response: Array,
     dt_s: float,
     tuning: Tuning = REFERENCE,
+    slope_mps2: Array | float = 0.0,
 ) -> Motion:
     """Advance the body-frame motion of N vehicles by one tick.
 
-        v'     = v + (drive - brake) dt           never through zero by braking
+        v'     = v + (drive + slope - brake) dt   never through zero by braking
         slip   = atan(tan(steer) / 2)             centre of gravity midway between the axles
         yaw'   = v / (wheelbase / 2) sin(slip) / (1 + K v^2), limited by the tyres' grip
 
@@ -183,6 +186,7 @@ def advance(
         response: acceleration relative to the reference car.
         dt_s: tick length [s].
         tuning: what clients changed.
+        slope_mps2: what gravity does along the body, negative uphill; scalar, or (N,).
 
     Source: Kong et al., Kinematic and Dynamic Vehicle Models for Autonomous Driving Control Design, IV 2015;
         understeer as in Gillespie, Fundamentals of Vehicle Dynamics, chapter 6.
@@ -190,9 +194,11 @@ def advance(
     direction = np.where(reverse, -1.0, 1.0)
     forward_mps = along_mps * direction
     drive, braking = _forces(forward_mps, control, hand_brake, response, tuning, dt_s)
-    forward_mps = forward_mps + np.where(reverse & (drive > 0.0), REVERSE_SHARE * drive, drive) * dt_s
+    drive = np.where(reverse & (drive > 0.0), REVERSE_SHARE * drive, drive) + slope_mps2 * direction
+    forward_mps = forward_mps + drive * dt_s
     slowed = np.sign(forward_mps) * np.maximum(np.abs(forward_mps) - braking * dt_s, 0.0)
-    resting = (np.abs(slowed) < _STANDSTILL_MPS) & (control[:, 0] < 1e-3)
+    is_held = (braking > 0.0) | (np.abs(slope_mps2) <= _ROLLING_MPS2)
+    resting = (np.abs(slowed) < _STANDSTILL_MPS) & (control[:, 0] < 1e-3) & is_held
     forward_mps = np.where(resting, 0.0, slowed)
     along = forward_mps * direction
 

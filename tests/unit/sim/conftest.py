@@ -42,10 +42,17 @@ def hill() -> Town:
     return build_town("Hill", SLOPED_ROAD)
 
 
+@pytest.fixture(scope="session")
+def level() -> Town:
+    """Return the same road without its slope, at z = 10 m."""
+    return build_town("Level", SLOPED_ROAD.replace('b="0.05"', 'b="0"'))
+
+
 @pytest.fixture
-def world(hill: Town) -> World:
-    """Return a fresh episode on the sloped road."""
-    return World(hill, episode_id=1, first_actor_id=1, frame=1)
+def world(request: pytest.FixtureRequest, hill: Town, level: Town) -> World:
+    """Return a fresh episode on the sloped road; on the level one for tests marked so, which measure forces."""
+    town = level if request.node.get_closest_marker("level_road") else hill
+    return World(town, episode_id=1, first_actor_id=1, frame=1)
 
 
 @pytest.fixture(scope="module")

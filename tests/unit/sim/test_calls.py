@@ -22,10 +22,10 @@ FAST, TURNING = Vector3D(20.0, 0.0, 0.0), Vector3D(0.0, 0.0, 90.0)
 
 
 @pytest.fixture
-def simulation(hill: Town) -> Simulation:
-    """Return a simulation of the sloped road."""
-    shelf = TownShelf(load=lambda name: hill, names=lambda: [hill.name])
-    return Simulation(shelf, hill.name, stream_port=2001, wall_clock_s=lambda: 0.0)
+def simulation(level: Town) -> Simulation:
+    """Return a simulation of a level road."""
+    shelf = TownShelf(load=lambda name: level, names=lambda: [level.name])
+    return Simulation(shelf, level.name, stream_port=2001, wall_clock_s=lambda: 0.0)
 
 
 def _spawn(simulation: Simulation, type_id: str, x_m: float = 50.0) -> tuple[int, Any]:

@@ -16,9 +16,11 @@ from harness.sim.world.world import World
 DT_S = 0.05
 GRAVITY_MPS2 = 9.81
 
+pytestmark = pytest.mark.level_road
+
 
 def _car(world: World, type_id: str = "vehicle.lincoln.mkz_2020", speed_mps: float = 0.0) -> int:
-    info = world.spawn(type_id, {}, (60.0, 1.75, 13.1, 0.0, 0.0, 0.0))
+    info = world.spawn(type_id, {}, (60.0, 1.75, 10.1, 0.0, 0.0, 0.0))
     row = world.table.row(info.id)
     assert row is not None
     world.step(DT_S)

@@ -16,6 +16,8 @@ from harness.sim.world.vehicle_physics import accept, reference_physics, set_phy
 from harness.sim.world.vehicle_settings import VehiclePhysics, WheelPhysics
 from harness.sim.world.world import World
 
+pytestmark = pytest.mark.level_road
+
 DT_S = 0.05
 MASS_KG = 1800.0
 STOCK = reference_physics(MASS_KG)
@@ -121,7 +123,7 @@ def test_unchanged_parameters_are_those_of_an_unchanged_car() -> None:
 
 
 def _car(world: World, *, x_m: float = 50.0, speed_mps: float = 0.0, **changes: Any) -> int:
-    info = world.spawn("vehicle.lincoln.mkz_2020", {}, (x_m, 1.75, 10.1 + 0.05 * x_m, 0.0, 0.0, 0.0))
+    info = world.spawn("vehicle.lincoln.mkz_2020", {}, (x_m, 1.75, 10.1, 0.0, 0.0, 0.0))
     row = world.table.row(info.id)
     assert row is not None
     world.step(DT_S)
