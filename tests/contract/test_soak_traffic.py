@@ -57,10 +57,21 @@ def test_traffic_of_five_minutes(server: Server, tmp_path: Path, repository: Pat
         with np.load(file) as kept:
             drives.append((kept["poses"], kept["half_m"], kept["waits"]))
     poses, half_m, waits = drives[0]
-    assert np.array_equal(poses, drives[1][0])
+    assert (where := first_difference(poses, drives[1][0])) is None, where
     worst_m, pairs, stuck = beyond_edge_m(network, poses), overlaps(poses, half_m), standing(poses, waits)
     print(f"\n{town}: {poses.shape[1]} vehicles, {worst_m:.2f} m beyond the edge, overlaps {pairs}, stuck {stuck}")
     assert (worst_m <= BEYOND_EDGE_M, pairs, stuck) == (True, [], [])
+
+
+def first_difference(first: NDArray[np.float64], second: NDArray[np.float64]) -> str | None:
+    """Return at which tick and in which vehicles two drives differ first, None if they do not."""
+    differs = (first != second).any(axis=2)
+    if not differs.any():
+        return None
+    tick = int(differs.any(axis=1).argmax())
+    cars = np.flatnonzero(differs[tick])
+    gaps_m = np.hypot(*(first[tick, cars, :2] - second[tick, cars, :2]).T)
+    return f"tick {tick}: vehicles {cars.tolist()}, {gaps_m.tolist()} m apart, at {first[tick, cars].tolist()}"
 
 
 def beyond_edge_m(network: Any, poses: NDArray[np.float64]) -> float:
