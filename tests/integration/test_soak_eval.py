@@ -17,6 +17,11 @@ from tests.integration.evaluation import without_wall_clock
 
 SHORT = bool(os.environ.get("HARNESS_SOAK_SHORT"))
 LIMIT_S = 3000.0
+PAIRS_OF_TOWN13 = (
+    *("Base_BadParking_0000", "Generalization_BadParking_1000"),
+    *("Base_FullyBlocked_0030", "Generalization_FullyBlocked_1030"),
+    *("Base_Wall_0097", "Generalization_Wall_1097"),
+)
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(LIMIT_S + 60.0)]
 
 
@@ -70,3 +75,21 @@ def test_official_routes_are_completed_in_traffic(tmp_path: Path, repository: Pa
         assert content["traffic_vehicles"] >= 5
         asked_for = scenarios_in(harness_data / "routes" / "longest6" / f"{row['route']}.xml")
         assert content["scenarios_not_built"] == row["scenarios_not_built"] == asked_for != {}
+
+
+@pytest.mark.parametrize(
+    ("bench", "routes", "towns"),
+    [("bench2drive", ("1711", "2050", "3936"), {"Town12"}), ("fail2drive", PAIRS_OF_TOWN13, {"Town13"})],
+)
+def test_official_routes_in_the_largest_towns_come_to_a_result(
+    tmp_path: Path, repository: Path, harness_data: Path, bench: str, routes: tuple[str, ...], towns: set[str]
+) -> None:
+    only = routes[:1] if SHORT else routes
+    files = [harness_data / "routes" / bench / f"{route}.xml" for route in only]
+    assert {route.attrib["town"] for file in files for route in ET.parse(file).iter("route")} == towns
+    found = evaluate(
+        tmp_path, repository, "--bench", bench, "--only", ",".join(only), "--seeds", "1", data=harness_data
+    )
+    assert sorted(row["route"] for row in found["routes"]) == sorted(only)
+    assert {row["scores"]["score_route"] for row in found["routes"]} == {100.0}
+    assert {row["status"] for row in found["routes"]} <= {"Perfect", "Completed"}

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.sim.world.actors import Kin
-from harness.sim.world.vehicle_dynamics import REFERENCE_ROW, Tuned
+from harness.sim.world.vehicle_dynamics import GRIP_MPS2, REFERENCE_ROW, Tuned
 from harness.sim.world.vehicle_physics import accept, reference_physics, set_physics, settings_of, tuned_columns
 from harness.sim.world.vehicle_settings import VehiclePhysics, WheelPhysics
 from harness.sim.world.world import World
@@ -167,17 +167,17 @@ def test_a_faster_engine_pulls_to_higher_speeds(world: World) -> None:
 
 
 def test_the_tyres_hold_no_more_than_their_grip(world: World) -> None:
-    assert _gained_mps2(world, 5.0, FULL, mass=100.0) == pytest.approx(8.5)
+    assert _gained_mps2(world, 5.0, FULL, mass=100.0) == pytest.approx(GRIP_MPS2)
     strong = _wheels(max_brake_torque=90_000.0)
-    assert _gained_mps2(world, 10.0, BRAKE, wheels=strong) == pytest.approx(-8.5)
-    assert _gained_mps2(world, 10.0, BRAKE, wheels=_wheels(tire_friction=0.35)) == pytest.approx(-0.85)
+    assert _gained_mps2(world, 10.0, BRAKE, wheels=strong) == pytest.approx(-GRIP_MPS2)
+    assert _gained_mps2(world, 10.0, BRAKE, wheels=_wheels(tire_friction=0.35)) == pytest.approx(-0.1 * GRIP_MPS2)
 
 
 def test_brakes_are_as_strong_as_their_torque(world: World) -> None:
     assert _gained_mps2(world, 10.0, BRAKE, wheels=_wheels(max_brake_torque=750.0)) == pytest.approx(-3.8)
     hand = tuple(w._replace(max_handbrake_torque=2 * w.max_handbrake_torque) for w in STOCK.wheels)
     stronger = _gained_mps2(world, 10.0, COAST, hand_brake=True, wheels=hand)
-    assert stronger == pytest.approx(-8.5)  # ten, but for the grip
+    assert stronger == pytest.approx(-10.0 - 0.85)
     half = tuple(w._replace(max_handbrake_torque=0.5 * w.max_handbrake_torque) for w in STOCK.wheels)
     assert _gained_mps2(world, 10.0, COAST, hand_brake=True, wheels=half) == pytest.approx(-2.5 - 0.85)
 
