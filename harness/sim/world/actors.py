@@ -118,6 +118,7 @@ _COLUMNS: dict[str, tuple[type, tuple[int, ...]]] = {
     "gear": (np.int32, ()),
     "along_mps": (np.float64, ()),  # body frame velocity, forward
     "side_mps": (np.float64, ()),  # body frame velocity to the right: only a push makes it
+    "slope_mps2": (np.float64, ()),  # what gravity does along the body; 0 in the air
     "spin_dps": (np.float64, ()),  # yaw rate that a push made
     "wheelbase_m": (np.float64, ()),
     "response": (np.float64, ()),  # acceleration relative to the reference car
@@ -168,6 +169,7 @@ class ActorTable:
     gear: NDArray[np.int32]
     along_mps: NDArray[np.float64]
     side_mps: NDArray[np.float64]
+    slope_mps2: NDArray[np.float64]
     spin_dps: NDArray[np.float64]
     wheelbase_m: NDArray[np.float64]
     response: NDArray[np.float64]

@@ -117,13 +117,17 @@ def stand_on_road(
     surface_m = lanes.surface_m(here, kin[rows, :2])
     flying = _fly(table, rows, surface_m, dt_s)
     if flying.any():
+        table.slope_mps2[rows[flying]] = 0.0
         rows, here, surface_m = rows[~flying], here[~flying], surface_m[~flying]
     before_m = kin[rows, Kin.Z].copy()
     kin[rows, Kin.Z] = surface_m
+    # The ground beside a road and behind its end is level.
+    slope_deg = np.where(lanes.carries(here, kin[rows, :2]), lanes.pitch_deg[here], 0.0)
     # A body across the slope leans to its lower side.
     beside_rad = np.radians(lanes.yaw_deg[here] - kin[rows, Kin.YAW])
-    kin[rows, Kin.PITCH] = lanes.pitch_deg[here] * np.cos(beside_rad)
-    kin[rows, Kin.ROLL] = -lanes.pitch_deg[here] * np.sin(beside_rad)
+    kin[rows, Kin.PITCH] = slope_deg * np.cos(beside_rad)
+    kin[rows, Kin.ROLL] = -slope_deg * np.sin(beside_rad)
+    table.slope_mps2[rows] = -GRAVITY_MPS2 * np.sin(np.radians(kin[rows, Kin.PITCH]))
     climb_mps = np.tan(np.radians(kin[rows, Kin.PITCH])) * table.along_mps[rows]
     kin[rows, Kin.VZ] = np.where(np.abs(surface_m - before_m) > _LARGEST_CLIMB_M, 0.0, climb_mps)
 

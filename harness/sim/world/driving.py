@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.sim.world.ackermann import DEFAULT_GAINS, Gain, Target, follow, fresh_memory
-from harness.sim.world.actors import GRAVITY_MPS2, MAX_SPEED_MPS, ActorTable, Kin
+from harness.sim.world.actors import MAX_SPEED_MPS, ActorTable, Kin
 from harness.sim.world.friction import tuning_on
 from harness.sim.world.powertrain import gear_of, pull_of_gear
 from harness.sim.world.vehicle_dynamics import REFERENCE, REFERENCE_ROW, Tuned, Tuning, advance, tuning_of
@@ -83,17 +83,18 @@ def drive(table: ActorTable, dt_s: float) -> None:
         table.response[rows],
         dt_s,
         tuning_on(table, rows, tuning_in_force(table, rows)),
-        _slope_mps2(table, rows),
+        table.slope_mps2[rows],
     )
+    along_mps = np.clip(motion.along_mps, -MAX_SPEED_MPS, MAX_SPEED_MPS)
     table.along_mps[rows], table.side_mps[rows], table.spin_dps[rows] = (
-        motion.along_mps,
+        along_mps,
         motion.side_mps,
         motion.spin_dps,
     )
     yaw_deg = table.kin[rows, Kin.YAW]
     course_rad = np.radians(yaw_deg + 0.5 * motion.yaw_rate_dps * dt_s)
-    vx = motion.along_mps * np.cos(course_rad + motion.slip_rad) - motion.side_mps * np.sin(course_rad)
-    vy = motion.along_mps * np.sin(course_rad + motion.slip_rad) + motion.side_mps * np.cos(course_rad)
+    vx = along_mps * np.cos(course_rad + motion.slip_rad) - motion.side_mps * np.sin(course_rad)
+    vy = along_mps * np.sin(course_rad + motion.slip_rad) + motion.side_mps * np.cos(course_rad)
     table.kin[rows, Kin.X] += vx * dt_s
     table.kin[rows, Kin.Y] += vy * dt_s
     table.kin[rows, Kin.YAW] = (yaw_deg + motion.yaw_rate_dps * dt_s + 180.0) % 360.0 - 180.0
@@ -101,10 +102,3 @@ def drive(table: ActorTable, dt_s: float) -> None:
     table.kin[rows, Kin.WZ] = motion.yaw_rate_dps
     automatic = rows[~table.manual_gear_shift[rows]]
     table.gear[automatic] = gear_of(table.along_mps[automatic], table.reverse[automatic])
-
-
-def _slope_mps2(table: ActorTable, rows: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return what gravity does along the bodies of vehicles; nothing to those that have left the ground."""
-    is_pulled = ~(table.is_airborne[rows] | table.is_weightless[rows])
-    slope_mps2: NDArray[np.float64] = -GRAVITY_MPS2 * np.sin(np.radians(table.kin[rows, Kin.PITCH])) * is_pulled
-    return slope_mps2

@@ -126,12 +126,15 @@ class Impacts:
         centre_m[:, 0] = kin[:, Kin.X] + offset[:, 0] * cos - offset[:, 1] * sin
         centre_m[:, 1] = kin[:, Kin.Y] + offset[:, 0] * sin + offset[:, 1] * cos
         height_m = kin[:, Kin.Z] + offset[:, 2]
+        # What stands on a slope reaches higher and lower with its ends.
+        tilt = np.abs(np.sin(np.radians(kin[:, Kin.PITCH : Kin.ROLL + 1])))
+        tall_m = half[:, 2] + tilt[:, 0] * half[:, 0] + tilt[:, 2] * half[:, 1]
         return Boxes(
             centre_m=centre_m,
             yaw_rad=yaw_rad,
             half_m=half[:, :2],
-            bottom_m=height_m - half[:, 2],
-            top_m=height_m + half[:, 2],
+            bottom_m=height_m - tall_m,
+            top_m=height_m + tall_m,
         )
 
     def _near_poles(

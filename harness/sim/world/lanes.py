@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from scipy.spatial import cKDTree
 
 SAMPLE_SPACING_M = 1.0
+# The slope of a road goes on this far beside it and behind its end.
+_VERGE_M = 4.0
 # A road this much above a place is a bridge over it.
 _OVERHEAD_M = 2.5
 
@@ -83,6 +85,11 @@ class LaneSamples:
         along_m = offset_m[:, 0] * np.cos(yaw_rad) + offset_m[:, 1] * np.sin(yaw_rad)
         along_m = np.clip(along_m, -2.0 * SAMPLE_SPACING_M, 2.0 * SAMPLE_SPACING_M)
         return self.z_m[index] + along_m * np.tan(np.radians(self.pitch_deg[index]))
+
+    def carries(self, index: NDArray[np.intp], xy_m: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return whether each position is on the road at its nearest sample or close beside it; (M,)."""
+        reach_m = self.half_width_m[index] + _VERGE_M
+        return np.asarray(np.hypot(*(xy_m - self.xy_m[index]).T) <= reach_m)
 
 
 def sample_lanes(carla_map: Any) -> LaneSamples:

@@ -151,8 +151,6 @@ def _forces(
         drive = np.where(drive > 0.0, drive * tuning.pull, drive)
     drive = np.where((brake > 0.0) | hand_brake, np.minimum(drive, 0.0), drive) * (1.0 - brake) * response
     braking = tuning.brake_mps2 * brake + tuning.hand_brake_mps2 * hand_brake
-    # Pushed or rolling against its gear: what slows it then is no acceleration of the engine's table.
-    braking = braking + np.where(forward_mps < 0.0, (_ROLLING_MPS2 + 0.06 * np.abs(forward_mps)) * (1.0 - brake), 0.0)
     if tuning is REFERENCE:
         return drive, braking
     moving_mps = np.maximum(forward_mps, 0.0)
@@ -162,6 +160,12 @@ def _forces(
     drive = drive - np.maximum(air, 0.0)
     # No drag turns a car around.
     return np.where(drive < 0.0, np.maximum(drive, -moving_mps / dt_s), drive), braking
+
+
+def _rolling_mps2(forward_mps: Array, push_mps2: Array) -> Array:
+    """Return what resists a car that stands or rolls against its gear: the engine's table knows forward speeds only."""
+    is_in_table = (forward_mps > _STANDSTILL_MPS) | ((forward_mps >= 0.0) & (push_mps2 > 0.0))
+    return np.where(is_in_table, 0.0, _ROLLING_MPS2 + 0.06 * np.abs(forward_mps))
 
 
 def advance(
@@ -196,10 +200,11 @@ def advance(
     direction = np.where(reverse, -1.0, 1.0)
     forward_mps = along_mps * direction
     drive, braking = _forces(forward_mps, control, hand_brake, response, tuning, dt_s)
-    drive = np.where(reverse & (drive > 0.0), REVERSE_SHARE * drive, drive) + slope_mps2 * direction
-    forward_mps = forward_mps + drive * dt_s
+    push = np.where(reverse & (drive > 0.0), REVERSE_SHARE * drive, drive) + slope_mps2 * direction
+    braking = braking + _rolling_mps2(forward_mps, push) * (1.0 - control[:, 2])
+    forward_mps = forward_mps + push * dt_s
     slowed = np.sign(forward_mps) * np.maximum(np.abs(forward_mps) - braking * dt_s, 0.0)
-    is_held = (braking > 0.0) | (np.abs(slope_mps2) <= _ROLLING_MPS2)
+    is_held = np.abs(slope_mps2) <= np.maximum(braking, _ROLLING_MPS2)
     resting = (np.abs(slowed) < _STANDSTILL_MPS) & (control[:, 0] < 1e-3) & is_held
     forward_mps = np.where(resting, 0.0, slowed)
     along = forward_mps * direction

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +31,13 @@ SLOPED_ROAD = """<?xml version="1.0" standalone="yes"?>
 """
 
 
+@functools.cache
+def ramp(slope: float) -> Town:
+    """Return a town of one road that climbs so steeply along +x, from z = 10 m."""
+    name = {0.05: "Hill", 0.0: "Level"}.get(slope, "Ramp")
+    return build_town(name, SLOPED_ROAD.replace('b="0.05"', f'b="{slope}"'))
+
+
 @pytest.fixture(scope="session")
 def borough(repository: Path) -> Town:
     """Return the repository's town."""
@@ -39,13 +47,13 @@ def borough(repository: Path) -> Town:
 @pytest.fixture(scope="session")
 def hill() -> Town:
     """Return a town of one road that climbs 5 % along +x, from z = 10 m."""
-    return build_town("Hill", SLOPED_ROAD)
+    return ramp(0.05)
 
 
 @pytest.fixture(scope="session")
 def level() -> Town:
     """Return the same road without its slope, at z = 10 m."""
-    return build_town("Level", SLOPED_ROAD.replace('b="0.05"', 'b="0"'))
+    return ramp(0.0)
 
 
 @pytest.fixture

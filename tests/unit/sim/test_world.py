@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -176,53 +174,3 @@ def test_what_is_attached_turns_with_its_parent(parent_deg: tuple[float, ...], o
     (own,), (parent,), (whole,) = (axes_of(np.array([angles])) for angles in (offset_deg, parent_deg, composed[3:]))
     assert np.allclose(whole, own @ parent, atol=1e-6)
     assert np.allclose(composed[:3], np.array([1.0, 2.0, 3.0]) + np.array([4.0, 5.0, 6.0]) @ parent)
-
-
-# --- slopes ----------------------------------------------------------------------------------------------------------
-
-# Of 5 %, along the road.
-SLOPE_MPS2 = 9.81 * math.sin(math.atan(0.05))
-
-
-def _roll(world: World, yaw_deg: float, control: tuple[float, float, float] = (0.0, 0.0, 0.0), ticks: int = 40) -> int:
-    """Let a car stand on the slope with its pedals so for some ticks and return its row."""
-    height_m = 15.0 if world.town.name == "Hill" else 10.0
-    world.spawn(CAR, {}, (100.0, 1.75, height_m, 0.0, yaw_deg, 0.0))
-    row = len(world.table) - 1
-    world.table.control[row] = control
-    for _ in range(ticks):
-        world.step(DT_S)
-    return row
-
-
-@pytest.mark.parametrize(("yaw_deg", "way"), [(0.0, -1.0), (180.0, 1.0)])
-def test_a_car_without_brakes_rolls_downhill(world: World, yaw_deg: float, way: float) -> None:
-    row = _roll(world, yaw_deg)
-    assert 0.6 * SLOPE_MPS2 < way * world.table.along_mps[row] < 2.0 * SLOPE_MPS2
-    assert world.table.kin[row, Kin.VX] < 0.0
-
-
-@pytest.mark.parametrize("yaw_deg", [0.0, 180.0])
-def test_brakes_hold_a_car_on_a_slope(world: World, yaw_deg: float) -> None:
-    row = _roll(world, yaw_deg, (0.0, 0.0, 0.3))
-    assert world.table.along_mps[row] == 0.0
-
-
-def test_a_slope_adds_to_what_the_engine_does(hill: Town, level: Town) -> None:
-    def speed_mps(town: Town, yaw_deg: float) -> float:
-        world = World(town, episode_id=1, first_actor_id=1, frame=1)
-        row = _roll(world, yaw_deg, (1.0, 0.0, 0.0), ticks=20)
-        return float(world.table.along_mps[row])
-
-    even_mps = speed_mps(level, 0.0)
-    # Not exactly: a faster car pulls less.
-    assert speed_mps(hill, 0.0) == pytest.approx(even_mps - SLOPE_MPS2, abs=0.12)
-    assert speed_mps(hill, 180.0) == pytest.approx(even_mps + SLOPE_MPS2, abs=0.12)
-
-
-@pytest.mark.parametrize(("yaw_deg", "roll_deg"), [(0.0, 0.0), (90.0, 2.865), (-90.0, -2.865), (45.0, 2.026)])
-def test_a_car_across_the_slope_leans_to_the_lower_side(world: World, yaw_deg: float, roll_deg: float) -> None:
-    row = _roll(world, yaw_deg, (0.0, 0.0, 1.0), ticks=2)
-    assert world.table.kin[row, Kin.ROLL] == pytest.approx(roll_deg, abs=0.01)
-    right = axes_of(world.table.kin[row : row + 1, Kin.PITCH : Kin.ROLL + 1])[0, 1]
-    assert right[2] == pytest.approx(0.05 * math.cos(math.radians(yaw_deg + 90.0)), abs=1e-3)
