@@ -166,6 +166,14 @@ def test_what_is_not_pushed_is_a_wall_whatever_velocity_it_reports(speed_mps: fl
     assert reports[1].impulse_ns[0] == pytest.approx(1000.0 * (speed_mps - after_mps))
 
 
+def test_a_car_on_a_ramp_hits_the_one_below_with_its_lowered_end() -> None:
+    table = _table((0.0, 5.0), (3.95, 0.0))
+    table.kin[0, Kin.Z], table.kin[0, Kin.PITCH] = 1.8, -20.0
+    assert len(Impacts(table, _no_poles(), []).step(DT_S)) == 2
+    table.kin[0, Kin.PITCH] = 0.0
+    assert Impacts(table, _no_poles(), []).step(DT_S) == []
+
+
 def test_a_push_through_the_middle_leaves_the_spin() -> None:
     table = _table((0.0, 10.0), (3.5, 0.0))
     table.spin_dps[0] = 50.0

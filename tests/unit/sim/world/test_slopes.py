@@ -19,20 +19,27 @@ DT_S = 0.05
 SLOPE_MPS2 = 9.81 * math.sin(math.atan(0.05))
 
 
-def _roll(world: World, yaw_deg: float, control: tuple[float, float, float] = (0.0, 0.0, 0.0), ticks: int = 40) -> int:
+def _roll(
+    world: World,
+    yaw_deg: float,
+    control: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    ticks: int = 40,
+    reverse: bool = False,
+) -> int:
     """Let a car stand on the slope with its pedals so for some ticks and return its row."""
     height_m = 15.0 if world.town.name == "Hill" else 10.0
     world.spawn(CAR, {}, (100.0, 1.75, height_m, 0.0, yaw_deg, 0.0))
     row = len(world.table) - 1
-    world.table.control[row] = control
+    world.table.control[row], world.table.reverse[row] = control, reverse
     for _ in range(ticks):
         world.step(DT_S)
     return row
 
 
+@pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize(("yaw_deg", "way"), [(0.0, -1.0), (180.0, 1.0)])
-def test_a_car_without_brakes_rolls_downhill(world: World, yaw_deg: float, way: float) -> None:
-    row = _roll(world, yaw_deg)
+def test_a_car_without_brakes_rolls_downhill(world: World, yaw_deg: float, way: float, reverse: bool) -> None:
+    row = _roll(world, yaw_deg, reverse=reverse)
     assert 0.6 * SLOPE_MPS2 < way * world.table.along_mps[row] < 2.0 * SLOPE_MPS2
     assert world.table.kin[row, Kin.VX] < 0.0
 
