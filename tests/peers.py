@@ -70,7 +70,7 @@ class Running:
     """A server in a thread of this process."""
 
     def __init__(self, town: Town, *, resets: bool = False, stream_wait_s: float = STREAM_WAIT_S) -> None:
-        shelf = TownShelf(load=lambda name: town, names=lambda: [town.name])
+        shelf = TownShelf(load=lambda name, given_up: town, names=lambda: [town.name])
 
         def make(stream_port: int) -> Simulation:
             return Simulation(shelf, town.name, stream_port=stream_port, wall_clock_s=time.time)

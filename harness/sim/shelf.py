@@ -18,14 +18,12 @@ import logging
 import os
 import re
 import secrets
+import shutil
 import signal
-import struct
 import subprocess
 import sys
-import tempfile
+import threading
 import time
-import zipfile
-import zlib
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -43,46 +41,37 @@ MAX_FOLDER_BYTES = 2 * 1024**3
 # Two minutes on two slow cores; a process that needs longer hangs.
 DERIVE_LIMIT_S = 300.0
 DERIVE_REFUSED = 3
-# What numpy and zipfile raise for files that are no archives of arrays, of an unknown compression for example.
-_DAMAGED = (
-    *(ValueError, KeyError, TypeError, AttributeError, EOFError, MemoryError, RuntimeError),
-    *(zipfile.BadZipFile, zlib.error, struct.error),
-)
+# How soon it is noticed that nobody waits for a town any more.
+_LOOK_AROUND_S = 0.2
 _HINT = "check the file with another OpenDRIVE reader"
 _WORLD = Path(__file__).resolve().parent / "world"
 
 
-def load_town(name: str, opendrive: str, folder: Path) -> Town:
+def load_town(name: str, opendrive: str, folder: Path, given_up: threading.Event | None = None) -> Town:
     """Return a town, from its derived data if they are kept in a folder, else derive and keep them.
 
+    Args:
+        given_up: set by another thread when nobody wants the town any more.
+
     Raises:
-        SimError: the text is no OpenDRIVE road network, or the client's parser does not survive it.
+        SimError: the text is no OpenDRIVE road network, the client's parser does not survive it, or it was given up.
     """
     file = derived_file(name, opendrive, folder)
     town = _read(file, name, opendrive)
     if town is not None:
         return town
-    with _alone(file):
+    with _alone(file, given_up):
         # Whoever was first has written it meanwhile.
-        return _read(file, name, opendrive) or _derive(file, name, opendrive)
+        return _read(file, name, opendrive) or _derive(name, opendrive, file, given_up)
 
 
-def parse_town(name: str, opendrive: str) -> Town:
+def parse_town(name: str, opendrive: str, given_up: threading.Event | None = None) -> Town:
     """Return the town of a text that a client has sent: nothing is kept, and no file is written.
 
     Raises:
         SimError: as `load_town`.
     """
-    try:
-        with os.fdopen(os.memfd_create("town"), "rb") as memory:
-            target = Path(f"/proc/{os.getpid()}/fd/{memory.fileno()}")
-            _run_deriver(name, opendrive, target)
-            town = _read(target, name, opendrive)
-    except OSError as error:
-        raise SimError(f"town {name!r} cannot be read: {error}") from error
-    if town is None:
-        raise SimError(f"town {name!r} cannot be read: what was derived from it is no good")
-    return town
+    return _derive(name, opendrive, None, given_up)
 
 
 def derived_file(name: str, opendrive: str, folder: Path) -> Path:
@@ -105,58 +94,62 @@ def _client_version() -> str:
 
 def _read(file: Path, name: str, opendrive: str) -> Town | None:
     """Return the town of a file; None if there is no such file, or no good one."""
+    if not file.is_file():
+        return None
     try:
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
         town = unpack(name, opendrive, arrays)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
     except OSError as error:
         _LOG.warning("cannot read %s: %s; the town is parsed again", file, error.strerror or error)
         return None
-    except _DAMAGED as error:
-        _LOG.warning("threw away %s: %s; the town is parsed again", file, error)
-        with contextlib.suppress(OSError):
-            file.unlink()
+    except Exception as error:
+        # Its readers raise more than they tell for bytes that are no archive of arrays: SyntaxError, TokenError.
+        _LOG.warning("threw away %s: %s: %s; the town is parsed again", file, type(error).__name__, error)
+        _remove(file)
         return None
     with contextlib.suppress(OSError):
         os.utime(file)  # used last; see `_make_room`
     return town
 
 
-def _derive(file: Path, name: str, opendrive: str) -> Town:
-    """Derive a town in another process, keep the data if that is possible, and return the town."""
-    scratch = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
+def _derive(name: str, opendrive: str, keep_as: Path | None, given_up: threading.Event | None) -> Town:
+    """Derive a town in another process, keep the data if there is a place for them, and return the town."""
     try:
-        with contextlib.ExitStack() as stack:
-            stack.callback(_remove, scratch)
-            try:
-                scratch.parent.mkdir(parents=True, exist_ok=True)
-                scratch.touch()
-            except OSError as error:
-                _LOG.warning("cannot keep what is derived from %s in %s: %s", name, file.parent, error.strerror)
-                scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="carla-harness-"))) / "town.npz"
-            _run_deriver(name, opendrive, scratch)
-            town = _read(scratch, name, opendrive)
+        with os.fdopen(os.memfd_create("town"), "rb") as memory:
+            derived = Path(f"/proc/{os.getpid()}/fd/{memory.fileno()}")
+            _run_deriver(name, opendrive, derived, given_up or threading.Event())
+            town = _read(derived, name, opendrive)
             if town is None:
                 raise SimError(f"town {name!r} cannot be read: what was derived from it is no good")
-            if scratch.parent == file.parent:
-                scratch.replace(file)
-                _make_room(file)
+            if keep_as is not None:
+                _keep(derived, keep_as)
             return town
     except OSError as error:
-        raise SimError(f"town {name!r} cannot be read: {error}", hint="df -h shows room") from error
+        raise SimError(f"town {name!r} cannot be read: {error}") from error
 
 
-def _run_deriver(name: str, opendrive: str, target: Path) -> None:
+def _keep(derived: Path, file: Path) -> None:
+    scratch = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(derived, scratch)
+        scratch.replace(file)
+        _make_room(file)
+    except OSError as error:
+        _LOG.warning("cannot keep what is derived from a town as %s: %s", file, error.strerror or error)
+        _remove(scratch)
+
+
+def _run_deriver(name: str, opendrive: str, target: Path, given_up: threading.Event) -> None:
     command = [sys.executable, "-P", "-m", "harness.sim.derive", name, str(target), str(os.getpid())]
     # The folder above the package: the child has to find the very same one, wherever it is started.
     path = os.pathsep.join(filter(None, [str(_WORLD.parents[2]), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": path}
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment) as process:
         try:
-            process.communicate(opendrive.encode(errors="surrogatepass"), timeout=DERIVE_LIMIT_S)
-        except subprocess.TimeoutExpired:
+            _feed(process, opendrive.encode(errors="surrogatepass"), given_up)
+        except TimeoutError:
             raise SimError(f"town {name!r} cannot be read: no end after {DERIVE_LIMIT_S:.0f} s", hint=_HINT) from None
         finally:
             process.kill()
@@ -170,21 +163,50 @@ def _run_deriver(name: str, opendrive: str, target: Path) -> None:
         raise SimError(f"town {name!r} cannot be read: its parser ended with code {process.returncode}", hint=_HINT)
 
 
+def _feed(process: subprocess.Popen[bytes], data: bytes, given_up: threading.Event) -> None:
+    """Give a process its input and wait for its end.
+
+    Raises:
+        TimeoutError: it takes longer than `DERIVE_LIMIT_S`.
+        SimError: nobody waits any more.
+    """
+    deadline_s = time.monotonic() + DERIVE_LIMIT_S
+    unsent: bytes | None = data
+    while True:
+        try:
+            process.communicate(unsent, timeout=_LOOK_AROUND_S)
+        except subprocess.TimeoutExpired:
+            unsent = None  # it goes on with what it was given first
+            _check(given_up)
+            if time.monotonic() > deadline_s:
+                raise TimeoutError from None
+        else:
+            return
+
+
+def _check(given_up: threading.Event | None) -> None:
+    if given_up is not None and given_up.is_set():
+        raise SimError("nobody waits for the town any more")
+
+
 @contextlib.contextmanager
-def _alone(file: Path) -> Iterator[None]:
+def _alone(file: Path, given_up: threading.Event | None) -> Iterator[None]:
     """Keep other processes from deriving the same town at the same time: many workers start at once."""
     with contextlib.ExitStack() as stack:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            lock = stack.enter_context(file.with_suffix(".lock").open("ab"))
+            # For reading and writing, which waits for nobody, whatever kind of file it is.
+            lock = os.open(file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            stack.callback(os.close, lock)
         except OSError:
-            lock = None  # `_derive` says what is wrong with the folder
+            lock = None  # `_keep` says what is wrong with the folder
         deadline_s = time.monotonic() + DERIVE_LIMIT_S
         while lock is not None and time.monotonic() < deadline_s:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
+                _check(given_up)
                 time.sleep(0.1)
             except OSError:
                 break  # a file system without locks

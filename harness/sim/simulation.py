@@ -5,6 +5,7 @@ No sockets here: calls change the state, ticks put messages into `outbox`, and t
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -59,12 +60,15 @@ class Later(NamedTuple):
     """What a call returns whose town takes long to get: the server has it done beside everything else.
 
     Attributes:
-        fetch: gets the town, in a thread; it neither looks at a simulation nor changes one.
+        fetch: gets the town, in a thread; it neither looks at a simulation nor changes one, and ends soon once its
+            event is set.
         then: takes the town, when the server's loop has its turn again.
+        is_sent: the client has sent the text of the town.
     """
 
-    fetch: Callable[[], Town]
+    fetch: Callable[[threading.Event], Town]
     then: Callable[[Town], None]
+    is_sent: bool
 
 
 @dataclass(frozen=True)
@@ -72,14 +76,14 @@ class TownShelf:
     """Where towns come from.
 
     Attributes:
-        load: town name -> town; raises SimError for an unknown name.
+        load: town name -> town; raises SimError for an unknown name. Its event is set if nobody wants it any more.
         names: returns the names of the towns that can be loaded.
         parse: name, OpenDRIVE text -> town; raises SimError for a text that is none. Keeps nothing.
     """
 
-    load: Callable[[str], Town]
+    load: Callable[[str, threading.Event], Town]
     names: Callable[[], list[str]]
-    parse: Callable[[str, str], Town] = build_town
+    parse: Callable[[str, str, threading.Event], Town] = lambda name, opendrive, given_up: build_town(name, opendrive)
 
 
 class Simulation:
@@ -121,7 +125,7 @@ class Simulation:
         self.client_town: Town | None = None
         self.map_layers = _ALL_MAP_LAYERS
         self.imu_gravity_mps2 = STANDARD_GRAVITY_MPS2
-        town = self.shelf.load(self._first_town_name)
+        town = self.shelf.load(self._first_town_name, threading.Event())
         self.world = World(town, episode_id=1, first_actor_id=1, frame=1)
         self.rig = Rig(self.world)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import socket
+import threading
 import time
 import zlib
 from collections.abc import Callable, Sequence
@@ -30,11 +31,13 @@ def town_shelf(folders: Sequence[Path], first_town: str) -> TownShelf:
     client has left, and must not read a file then.
     """
     kept: dict[str, Town] = {}
+    change = threading.Lock()  # a town is read in another thread than the one that goes back to the first town
 
-    def load(name: str) -> Town:
-        if name in kept:
-            kept[name] = kept.pop(name)  # to the end: used last
-            return kept[name]
+    def load(name: str, given_up: threading.Event) -> Town:
+        with change:
+            if name in kept:
+                kept[name] = kept.pop(name)  # to the end: used last
+                return kept[name]
         file = find_town(name, folders)
         if file is None:
             raise SimError(f"Map '{name}' not found")
@@ -42,9 +45,11 @@ def town_shelf(folders: Sequence[Path], first_town: str) -> TownShelf:
             opendrive = read_opendrive(file)
         except RouteError as error:
             raise SimError(error.message) from error  # for the client that asked
-        kept[name] = town = load_town(name, opendrive, cache_folder() / "derived")
-        if len(kept) > _KEPT_TOWNS:
-            del kept[next(other for other in kept if other != first_town)]
+        town = load_town(name, opendrive, cache_folder() / "derived", given_up)
+        with change:
+            kept[name] = town
+            if len(kept) > _KEPT_TOWNS:
+                del kept[next(other for other in kept if other != first_town)]
         return town
 
     return TownShelf(load=load, names=lambda: list_towns(folders), parse=parse_town)

@@ -43,21 +43,21 @@ def apply_batch(simulation: Simulation, commands: list[Any], do_tick_cue: bool) 
     """Run commands in order, a step each; return one ``[[1, actor id]]`` or ``[[0, [message]]]`` each."""
     results = []
     for command in commands:
-        results.append(_answer(simulation, command, future_actor=None))
+        results.append((yield from _answer(simulation, command, future_actor=None)))
         yield
     if do_tick_cue:
         simulation.tick()
     return results
 
 
-def _answer(simulation: Simulation, command: Any, future_actor: int | None) -> list[Any]:
+def _answer(simulation: Simulation, command: Any, future_actor: int | None) -> Generator[None, None, list[Any]]:
     """Run one command, whatever becomes of the others.
 
     Args:
         future_actor: id that replaces 0 in the commands to do after a spawn.
     """
     try:
-        return [[1, _run(simulation, command, future_actor)]]
+        return [[1, (yield from _run(simulation, command, future_actor))]]
     except (SimError, WireError) as error:
         return failure(error.message)
     except Exception:
@@ -74,7 +74,7 @@ def _name(simulation: Simulation, command: Any) -> str:
             return "of no known kind"
 
 
-def _run(simulation: Simulation, command: Any, future_actor: int | None) -> int:
+def _run(simulation: Simulation, command: Any, future_actor: int | None) -> Generator[None, None, int]:
     """Run one command and return the id of its actor."""
     match command:
         case [[int(index), body]] if index in simulation.schema.commands:
@@ -83,14 +83,14 @@ def _run(simulation: Simulation, command: Any, future_actor: int | None) -> int:
         case _:
             raise WireError(f"apply_batch: found {reprlib.repr(command)[:80]}, expected a command this server has")
     if isinstance(decoded, SpawnActor):
-        return _spawn(simulation, decoded)
+        return (yield from _spawn(simulation, decoded))
     if future_actor is not None and decoded.actor == 0:
         decoded = decoded._replace(actor=future_actor)
     _apply(simulation, decoded)
     return int(decoded.actor)
 
 
-def _spawn(simulation: Simulation, command: SpawnActor) -> int:
+def _spawn(simulation: Simulation, command: SpawnActor) -> Generator[None, None, int]:
     if command.parent is None:
         actor = actors.spawn_actor(simulation, command.description, command.transform)
     else:
@@ -99,7 +99,8 @@ def _spawn(simulation: Simulation, command: SpawnActor) -> int:
         )
     for following in command.do_after:
         # CARLA reports the spawn alone; a client that needs the outcome sends the command by itself.
-        _answer(simulation, following, future_actor=actor.id)
+        yield from _answer(simulation, following, future_actor=actor.id)
+        yield
     return actor.id
 
 

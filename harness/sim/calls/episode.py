@@ -73,7 +73,7 @@ def load_new_episode(simulation: Simulation, name: str, reset_settings: bool, la
     wanted = simulation.full_town_name(name)
     town = simulation.town_at_hand(wanted)
     if town is None:
-        return Later(partial(simulation.shelf.load, wanted), take)
+        return Later(partial(simulation.shelf.load, wanted), take, is_sent=False)
     take(town)
     return None
 
@@ -87,7 +87,7 @@ def copy_opendrive_to_file(simulation: Simulation, opendrive: str, parameters: O
     def take(town: Town) -> None:
         simulation.client_town = town
 
-    return Later(partial(simulation.shelf.parse, CLIENT_TOWN, opendrive), take)
+    return Later(partial(simulation.shelf.parse, CLIENT_TOWN, opendrive), take, is_sent=True)
 
 
 def get_actor_definitions(simulation: Simulation) -> Packed:

@@ -32,20 +32,22 @@ class RpcConnection(asyncio.Protocol):
         self._refusal = ""
         self._is_writable = True
         self._is_held = False
+        self._waits_to_decode = False
         self._held_request: Request | None = None
         self._waits_for_turn = False
         self.traffic_manager_ports: set[int] = set()
         self.waits_for_outcome = False
+        self._request_bytes = 0
         self.transport: asyncio.Transport
 
     @property
     def unfinished_bytes(self) -> int:
         """Number of bytes that have arrived and are not answered."""
-        return self._reader.pending_bytes
+        return self._reader.pending_bytes + (self._request_bytes if self.waits_for_outcome else 0)
 
     @property
     def _is_waiting(self) -> bool:
-        return self._is_held or self.waits_for_outcome
+        return self._is_held or self._waits_to_decode or self.waits_for_outcome
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -75,13 +77,16 @@ class RpcConnection(asyncio.Protocol):
         self._answer_requests()
 
     def go_on(self) -> None:
-        """Answer what had to wait for subscribers."""
-        self._is_held = False
+        """Answer what had to wait, for subscribers or for somebody's large request."""
+        self._is_held = self._waits_to_decode = False
+        if not self._is_writable:
+            self._server.long_calls.is_done(self)  # others need not wait for who does not read
         self._answer_requests()
 
     def go_on_with(self, answer: bytes | None) -> None:
         """Send the answer of a call that took long, and answer what has arrived behind it."""
         self.waits_for_outcome = False
+        self._server.long_calls.is_done(self)
         if answer is not None and not self.transport.is_closing():
             self.transport.write(answer)
         self._answer_requests()
@@ -95,7 +100,7 @@ class RpcConnection(asyncio.Protocol):
         until_s = time.monotonic() + TURN_S
         try:
             while self._is_writable and not (self._is_waiting or self._waits_for_turn or self.transport.is_closing()):
-                request = self._held_request or self._reader.next_request()
+                request = self._held_request or self._next_request()
                 if request is None:
                     break
                 self._held_request = None
@@ -103,6 +108,8 @@ class RpcConnection(asyncio.Protocol):
                     self._held_request = request
                     break
                 self._answer(request)
+                if not self.waits_for_outcome:
+                    self._server.long_calls.is_done(self)
                 if _is_batch_with_tick(request):
                     self._must_wait()  # what comes behind it
                 if time.monotonic() > until_s:
@@ -112,6 +119,11 @@ class RpcConnection(asyncio.Protocol):
             self._close(error)
         self._choose_reading()
         self._server.limit_unfinished(self)
+
+    def _next_request(self) -> Request | None:
+        self._request_bytes = self._reader.next_request_bytes()
+        self._waits_to_decode = not self._server.long_calls.may_decode(self._request_bytes, self)
+        return None if self._waits_to_decode else self._reader.next_request()
 
     def _must_wait(self) -> bool:
         self._is_held = self._server.must_wait() and not self._refusal
@@ -131,7 +143,8 @@ class RpcConnection(asyncio.Protocol):
     def _choose_reading(self) -> None:
         if self.transport.is_closing():
             return
-        has_room = not self._is_waiting or self.unfinished_bytes < MAX_READ_AHEAD_BYTES
+        # Reading goes on for as long as possible: that is how it shows that a client has left.
+        has_room = not self._is_waiting or self._reader.pending_bytes < MAX_READ_AHEAD_BYTES
         if self._is_writable and not self._waits_for_turn and has_room:
             self.transport.resume_reading()
         else:

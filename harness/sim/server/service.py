@@ -20,7 +20,7 @@ from harness.sim.server.limits import (
     STREAM_WAIT_S,
     allow_open_files,
 )
-from harness.sim.server.long_calls import fetch_beside_loop, go_on_in_turns, take_turn
+from harness.sim.server.long_calls import LongCalls
 from harness.sim.server.rpc_connection import RpcConnection
 from harness.sim.server.streams import Streams, Subscription
 from harness.sim.simulation import DEFAULT_DELTA_S, OBSERVER_STREAM_ID, Later, Simulation
@@ -72,8 +72,8 @@ class SimulatorServer:
         self._streams = Streams(self, stream_wait_s)
         self._is_dirty = False
         self._awaited: set[str] = set()
-        self._one_town = asyncio.Lock()
-        self._long_calls: set[asyncio.Task[None]] = set()
+        self._fetches: dict[RpcConnection, asyncio.Task[None]] = {}
+        self.long_calls = LongCalls()
         self.simulation: Simulation
 
     def prepare(self, stream_port: int) -> None:
@@ -103,7 +103,7 @@ class SimulatorServer:
                 try:
                     await self._run_asynchronous_mode()
                 finally:
-                    for task in self._long_calls:
+                    for task in self.long_calls.tasks:
                         task.cancel()
                     for connection in (*self._connections, *self._refused):
                         connection.transport.abort()
@@ -160,17 +160,17 @@ class SimulatorServer:
         if request.method == "add_traffic_manager_running" and result:
             connection.traffic_manager_ports.add(arguments[0].port)
         if isinstance(result, Later):
-            self._answer_when(self._fetch_town(result, connection), request, method, connection)
+            self.long_calls.is_done(connection)  # what it holds now is counted by its bytes
+            task = self._answer_when(self.long_calls.fetch_town(result), request, method, connection)
+            self._fetches[connection] = task
             return None
         if isinstance(result, Generator):
-            outcome = take_turn(result)
-            if outcome is None:
-                rest = go_on_in_turns(
-                    result, lambda: connection in self._connections or not self._resets_between_clients
-                )
-                self._answer_when(rest, request, method, connection)
-                return None
-            return outcome()
+            outcome = self.long_calls.begin_steps(result)
+            if outcome is not None:
+                return outcome()
+            rest = self.long_calls.finish_steps(result, partial(self._is_wanted, connection))
+            self._answer_when(rest, request, method, connection)
+            return None
         return result
 
     def _answer_when(
@@ -179,11 +179,16 @@ class SimulatorServer:
         request: Request,
         method: Method,
         connection: RpcConnection,
-    ) -> None:
+    ) -> asyncio.Task[None]:
         """Have a call answered once its outcome is there; requests behind it wait."""
 
         async def answer_then() -> None:
-            call = await outcome
+            try:
+                call = await outcome
+            except asyncio.CancelledError:
+                self.long_calls.is_done(connection)
+                raise
+            self._fetches.pop(connection, None)
             if self._is_wanted(connection):
                 answer = self._attempt(request, method, call)
                 self._conclude(request)
@@ -191,19 +196,13 @@ class SimulatorServer:
 
         connection.waits_for_outcome = True
         task = asyncio.ensure_future(answer_then())
-        self._long_calls.add(task)
-        task.add_done_callback(self._long_calls.discard)
+        self.long_calls.tasks.add(task)
+        task.add_done_callback(self.long_calls.tasks.discard)
+        return task
 
     def _is_wanted(self, connection: RpcConnection) -> bool:
-        """Return whether a call still counts: a client that has left has asked for it, unless all was reset since."""
+        """Return whether a batch still counts: a client that has left has sent it, unless all was reset since."""
         return connection in self._connections or not self._resets_between_clients
-
-    async def _fetch_town(self, later: Later, connection: RpcConnection) -> Callable[[], None]:
-        async with self._one_town:  # at a time, for the memory
-            if not self._is_wanted(connection):
-                raise asyncio.CancelledError
-            fetched = await fetch_beside_loop(later.fetch)
-        return lambda: later.then(fetched())
 
     def _attempt(self, request: Request, method: Method, call: Callable[[], Any]) -> bytes:
         """Return the response to a request that a call answers, whatever it raises."""
@@ -274,6 +273,11 @@ class SimulatorServer:
         """Forget a client, and everything it did if it was the last one and the server was told to."""
         self._refused.discard(connection)
         self._unfinished.pop(connection, None)
+        if connection in self._fetches:
+            # It would hold memory, and change the world of whoever comes next, for nobody.
+            self._fetches.pop(connection).cancel()
+        if not connection.waits_for_outcome:
+            self.long_calls.is_done(connection)
         if connection not in self._connections:
             return
         self._connections.discard(connection)

@@ -63,6 +63,7 @@ class RequestReader:
         # Finds the ends of the requests; it builds nothing.
         self._scanner = msgpack.Unpacker(max_buffer_size=2 * (max_request_bytes + max_text_bytes))
         self._scanned = 0
+        self._found_bytes = 0
 
     @property
     def pending_bytes(self) -> int:
@@ -81,27 +82,39 @@ class RequestReader:
         except msgpack.BufferFull:
             raise WireError("a request is larger than the limit") from None
 
-    def next_request(self) -> Request | None:
-        """Return the next request that is complete, None if none is.
+    def next_request_bytes(self) -> int:
+        """Return the size of the next request that is complete, 0 if none is; it is not decoded for that.
 
         Raises:
             WireError: the bytes are not msgpack, or not a request; the connection cannot be used any further.
         """
-        if not self._bytes:
-            return None
+        if self._found_bytes or not self._bytes:
+            return self._found_bytes
         if not _OPENING.startswith(self._bytes[: len(_OPENING)]):
             raise WireError(f"found {bytes(self._bytes[:16])!r}, expected [0, id, method, [[asynchronous], ...]]")
         try:
             self._scanner.skip()
         except msgpack.OutOfData:
             self._check_unfinished()
-            return None
+            return 0
         except (ValueError, msgpack.UnpackException) as error:
             raise _not_msgpack(error) from None
         end = self._scanner.tell()
-        data = bytes(self._bytes[: end - self._scanned])
-        del self._bytes[: end - self._scanned]
-        self._scanned = end
+        self._found_bytes, self._scanned = end - self._scanned, end
+        return self._found_bytes
+
+    def next_request(self) -> Request | None:
+        """Return the next request that is complete, None if none is.
+
+        Raises:
+            WireError: as `next_request_bytes`.
+        """
+        size_bytes = self.next_request_bytes()
+        if not size_bytes:
+            return None
+        data = bytes(self._bytes[:size_bytes])
+        del self._bytes[:size_bytes]
+        self._found_bytes = 0
         return _parse_request(_decode(data))
 
     def _check_unfinished(self) -> None:

@@ -10,7 +10,6 @@ import pytest
 import harness.sim.calls.batch as batch_module
 from harness.sim.calls import actors
 from harness.sim.calls.batch import apply_batch
-from harness.sim.server.long_calls import take_turn
 from harness.sim.simulation import Simulation, TownShelf
 from harness.sim.wire.messages import Vector3D
 from harness.sim.world.actors import Kin
@@ -24,7 +23,7 @@ FAST, TURNING = Vector3D(20.0, 0.0, 0.0), Vector3D(0.0, 0.0, 90.0)
 @pytest.fixture
 def simulation(level: Town) -> Simulation:
     """Return a simulation of a level road."""
-    shelf = TownShelf(load=lambda name: level, names=lambda: [level.name])
+    shelf = TownShelf(load=lambda name, given_up: level, names=lambda: [level.name])
     return Simulation(shelf, level.name, stream_port=2001, wall_clock_s=lambda: 0.0)
 
 
@@ -108,9 +107,12 @@ def test_a_command_that_fails_inside_is_logged_once(
 
 
 def _apply_all(simulation: Simulation, commands: list[Any]) -> list[Any]:
-    outcome = take_turn(apply_batch(simulation, commands, False))
-    assert outcome is not None
-    return outcome()
+    steps = apply_batch(simulation, commands, False)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return list(end.value)
 
 
 # --- numbers ---------------------------------------------------------------------------------------------------------

@@ -62,7 +62,7 @@ class Bench:
     """A server without sockets: calls go in, answers come out, and the state is looked at after each."""
 
     def __init__(self, town: Town) -> None:
-        shelf = TownShelf(load=lambda name: town, names=lambda: [town.name])
+        shelf = TownShelf(load=lambda name, given_up: town, names=lambda: [town.name])
         self.server = SimulatorServer(
             lambda port: Simulation(shelf, town.name, stream_port=port, wall_clock_s=time.time)
         )
@@ -100,7 +100,7 @@ class Bench:
     async def _answer(self, request: Request) -> bytes:
         answer = self.server.answer(request, self._connection)
         if answer is None:
-            await asyncio.gather(*self.server._long_calls)
+            await asyncio.gather(*self.server.long_calls.tasks)
             answer = self._paper.written.pop()
         return answer
 

@@ -7,10 +7,13 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import msgpack
 import pytest
 
 from harness.errors import SimError
 from harness.sim.calls import batch
+from harness.sim.server import service
+from harness.sim.server.long_calls import LARGE_REQUEST_BYTES
 from harness.sim.simulation import TownShelf
 from harness.sim.world.town import Town
 from tests.peers import CAR, POSE, SETTINGS, Peer, Running, until
@@ -25,12 +28,18 @@ class SlowShelf:
         self.town = town
         self.asked: list[str] = []
         self.may_go_on = threading.Event()
+        self.given_up = 0
 
-    def load(self, name: str) -> Town:
+    def load(self, name: str, given_up: threading.Event) -> Town:
         if name == self.town.name:
             return self.town
         self.asked.append(name)
-        assert self.may_go_on.wait(20.0)
+        deadline_s = time.monotonic() + 20.0
+        while not self.may_go_on.wait(0.01):
+            assert time.monotonic() < deadline_s
+            if given_up.is_set():
+                self.given_up += 1
+                raise SimError("nobody waits")
         if name == "Nowhere":
             raise SimError("Map 'Nowhere' not found")
         return self.town
@@ -109,7 +118,7 @@ def test_what_a_client_asked_for_before_it_left_does_not_reach_the_next_one(shel
     until(lambda: not running.server._connections)
     shelf.may_go_on.set()
     with Peer(running.port) as peer:
-        until(lambda: not running.server._long_calls)
+        until(lambda: not running.server.long_calls.tasks)
         assert peer.call("version")[0] is None
         assert (simulation.prepared_town, simulation.world.episode_id) == (None, 1)
     running.stop()
@@ -127,7 +136,7 @@ def slow_commands(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     def take_long(*arguments: Any, **options: Any) -> Any:
         began_s.append(time.monotonic())
         time.sleep(0.001)
-        return answer(*arguments, **options)
+        return (yield from answer(*arguments, **options))
 
     monkeypatch.setattr(batch, "_answer", take_long)
     return began_s
@@ -159,3 +168,87 @@ def test_a_batch_is_carried_out_although_its_client_has_left(
         leaving.send("apply_batch", [[[6, [car, POSE]]]] * 500 + [[[1, [car]]]], False, asynchronous=True)
         until(lambda: len(slow_commands) > 0)
     until(lambda: running.server.simulation.world.table.row(car) is None)
+
+
+def test_what_follows_a_spawn_takes_turns_too(running: Running, well: Peer, slow_commands: list[float]) -> None:
+    count = 500
+    spawn = [[0, [CAR, POSE, [False], 0, "", [[[16, [0, True]]]] * count]]]
+    with Peer(running.port) as large:
+        large.send("apply_batch", [spawn], False)
+        until(lambda: len(slow_commands) > 0)
+        served = 0
+        while len(slow_commands) < count:
+            assert well.call("version")[0] is None
+            served += 1
+        assert served >= 5
+        assert large.receive()[3][0][0][0] == 1
+
+
+def test_many_batches_share_one_turn(running: Running, well: Peer, slow_commands: list[float]) -> None:
+    """Each would take half a second; a client with a small one is served in between, and so is one that calls."""
+    batch_of_500 = [[[1, [4_000_000_000]]]] * 500
+    peers = [Peer(running.port) for _ in range(8)]
+    for peer in peers:
+        peer.send("apply_batch", batch_of_500, False)
+    until(lambda: len(slow_commands) > 0)
+    longest_s = 0.0
+    while len(slow_commands) < 500 * len(peers):
+        began_s = time.monotonic()
+        assert well.call("version")[0] is None
+        longest_s = max(longest_s, time.monotonic() - began_s)
+    # Nine turns of a tenth of a second would be nearly one.
+    assert longest_s < 0.6
+    assert {len(peer.receive()[3]) for peer in peers} == {500}
+    for peer in peers:
+        peer.socket.close()
+
+
+def test_large_requests_are_decoded_one_after_the_other(
+    running: Running, well: Peer, slow_commands: list[float]
+) -> None:
+    large = [[[1, [4_000_000_000]]]] * 2_000
+    assert len(msgpack.packb(large)) > LARGE_REQUEST_BYTES
+    with Peer(running.port) as first, Peer(running.port) as second, Peer(running.port) as leaving:
+        calls = first.send("apply_batch", large, False), second.send("apply_batch", large, False)
+        until(lambda: len(slow_commands) > 0)
+        leaving.send("apply_batch", large, False)
+        connections = running.server._connections
+        until(lambda: sum(connection._waits_to_decode for connection in connections) == 2)
+        leaving.socket.close()
+        assert (first.receive()[1], second.receive()[1]) == calls
+    until(lambda: running.server.long_calls._at_large is None and not running.server.long_calls._queue)
+
+
+# --- those who leave -------------------------------------------------------------------------------------------------
+
+
+def test_a_town_that_nobody_waits_for_is_given_up_and_its_text_forgotten(shelf: SlowShelf) -> None:
+    running = _serve(shelf)
+    for _ in range(3):
+        with Peer(running.port) as leaving:
+            asked = len(shelf.asked)
+            leaving.send(*ELSEWHERE)
+            until(lambda count=asked: len(shelf.asked) > count)  # type: ignore[misc]
+    until(lambda: shelf.given_up == 3 and not running.server.long_calls.tasks)
+    shelf.may_go_on.set()
+    with Peer(running.port) as peer:
+        assert peer.call(*ELSEWHERE) == (None, [[False]])
+    running.stop()
+
+
+def test_texts_that_wait_count_as_unfinished(shelf: SlowShelf, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
+    monkeypatch.setattr(service, "MAX_UNFINISHED_BYTES", 1_000_000)
+    running = _serve(shelf)
+    running.server.simulation.shelf = TownShelf(
+        load=shelf.load, names=lambda: [], parse=lambda name, text, given_up: shelf.load(name, given_up)
+    )
+    parameters = [2.0, 50.0, 1.0, 0.6, True, True, True]
+    with Peer(running.port) as small, Peer(running.port) as large:
+        small.send("copy_opendrive_to_file", "x" * 300_000, parameters)
+        until(lambda: len(shelf.asked) == 1)
+        large.send("copy_opendrive_to_file", "x" * 800_000, parameters)
+        assert large.is_hung_up()
+        assert "all that is unfinished exceeds the limit" in caplog.text
+        shelf.may_go_on.set()
+        assert small.receive()[3] == [[False]]
+    running.stop()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import pickle
 import subprocess
@@ -26,7 +28,7 @@ def derivations(monkeypatch: pytest.MonkeyPatch, hill: Town) -> Counter[str]:
     """Return how often each town was derived; all are hills, and no process is started."""
     counter: Counter[str] = Counter()
 
-    def run(name: str, opendrive: str, target: Path) -> None:
+    def run(name: str, opendrive: str, target: Path, given_up: threading.Event) -> None:
         counter[name] += 1
         with target.open("wb") as file:
             np.savez(file, **pack(hill))  # type: ignore[arg-type]
@@ -70,6 +72,9 @@ def test_another_version_is_another_file(
     assert derivations == {"Hill": 3}
 
 
+HEADER = "a header that Python cannot read"
+
+
 class Surprise:
     """Ends the process when somebody unpickles it."""
 
@@ -87,11 +92,14 @@ def _garbage(file: Path) -> dict[str, bytes]:
         "no archive": b"<html>Quota exceeded</html>",
         "a pickle": pickle.dumps(Surprise()),
         "one bit": good[:middle] + bytes([good[middle] ^ 1]) + good[middle + 1 :],
+        "a header that Python cannot read": good.replace(b"'shape': (", b"'shape': [", 1),
         "one array": np.lib.format.magic(1, 0) + b"\x00" * 200,
     }
 
 
-@pytest.mark.parametrize("name", ["empty", "cut", "beginning only", "no archive", "a pickle", "one bit", "one array"])
+@pytest.mark.parametrize(
+    "name", ["empty", "cut", "beginning only", "no archive", "a pickle", "one bit", "one array", HEADER]
+)
 def test_a_damaged_file_is_thrown_away(
     tmp_path: Path, kept: Path, derivations: Counter[str], hill: Town, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -122,7 +130,43 @@ def test_a_folder_that_cannot_be_written(
         town = load_town("Hill", hill.opendrive, tmp_path / "file" / "derived")
         assert town.lanes.z_m.tobytes() == hill.lanes.z_m.tobytes()
     assert derivations == {"Hill": 2}
-    assert "cannot keep what is derived from Hill" in caplog.text
+    assert caplog.text.count("cannot keep what is derived from a town") == 2
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_what_is_no_file_where_one_belongs_hinders_nobody(
+    tmp_path: Path, derivations: Counter[str], hill: Town, kind: str
+) -> None:
+    file = derived_file("Hill", hill.opendrive, tmp_path)
+    for place in (file, file.with_suffix(".lock")):
+        place.mkdir() if kind == "folder" else os.mkfifo(place)
+    town = load_town("Hill", hill.opendrive, tmp_path)
+    assert town.lanes.z_m.tobytes() == hill.lanes.z_m.tobytes()
+
+
+def test_a_full_disk_costs_the_copy_only(
+    tmp_path: Path, derivations: Counter[str], hill: Town, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    def copy(source: Path, target: Path) -> None:
+        target.write_bytes(b"begun")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shelf.shutil, "copyfile", copy)
+    assert load_town("Hill", hill.opendrive, tmp_path).lanes.z_m.tobytes() == hill.lanes.z_m.tobytes()
+    assert "No space left on device" in caplog.text
+    assert [file.suffix for file in tmp_path.iterdir()] == [".lock"]
+
+
+def test_who_is_given_up_does_not_wait_for_others(tmp_path: Path, derivations: Counter[str], hill: Town) -> None:
+    given_up = threading.Event()
+    given_up.set()
+    with (
+        derived_file("Hill", hill.opendrive, tmp_path).with_suffix(".lock").open("ab") as lock,
+        pytest.raises(SimError, match="nobody waits"),
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        load_town("Hill", hill.opendrive, tmp_path, given_up)
+    assert not derivations
 
 
 def test_files_used_last_stay(
@@ -179,8 +223,9 @@ def test_a_text_that_is_refused_says_why(tmp_path: Path) -> None:
         ("import time; time.sleep(60)", "no end after 1 s"),
     ],
 )
+@pytest.mark.parametrize("size", [0, 1_000_000])  # more than fits into a pipe that nobody reads
 def test_a_simulator_outlives_the_parser(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, expected: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, expected: str, size: int
 ) -> None:
     popen = subprocess.Popen
     monkeypatch.setattr(shelf, "DERIVE_LIMIT_S", 0.6)
@@ -190,5 +235,20 @@ def test_a_simulator_outlives_the_parser(
 
     monkeypatch.setattr(subprocess, "Popen", start)
     with pytest.raises(SimError, match=expected):
-        load_town("Hill", "<OpenDRIVE/>", tmp_path)
+        load_town("Hill", "<OpenDRIVE/>" + " " * size, tmp_path)
     assert not list(tmp_path.glob("*.npz"))
+
+
+def test_the_other_process_ends_when_nobody_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    popen, started = subprocess.Popen, []
+    given_up = threading.Event()
+
+    def start(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
+        started.append(popen([sys.executable, "-S", "-c", "import time; time.sleep(60)"], **options))
+        given_up.set()
+        return started[0]
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    with pytest.raises(SimError, match="nobody waits"):
+        load_town("Hill", "<OpenDRIVE/>", tmp_path, given_up)
+    assert started[0].poll() is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Return how often each town was built; a town is nothing but an object here."""
     counter: Counter[str] = Counter()
 
-    def load(name: str, text: str, folder: Path) -> Any:
+    def load(name: str, text: str, folder: Path, given_up: threading.Event) -> Any:
         counter[name] += 1
         return object()
 
@@ -36,7 +37,7 @@ def shelf(tmp_path: Path, built: Counter[str]) -> TownShelf:
 
 def _load(shelf: TownShelf, names: str) -> None:
     for name in names:
-        shelf.load(name)
+        shelf.load(name, threading.Event())
 
 
 def test_the_first_town_is_never_given_up(shelf: TownShelf, built: Counter[str]) -> None:
@@ -56,6 +57,6 @@ def test_the_town_that_was_not_used_for_longest_goes(shelf: TownShelf, built: Co
 def test_an_unknown_town_takes_no_place(shelf: TownShelf, built: Counter[str]) -> None:
     _load(shelf, "ABC")
     with pytest.raises(SimError, match="Map 'Z' not found"):
-        shelf.load("Z")
+        shelf.load("Z", threading.Event())
     _load(shelf, "ABC")
     assert set(built.values()) == {1}

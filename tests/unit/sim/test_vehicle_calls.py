@@ -18,7 +18,7 @@ from harness.sim.world.vehicle_physics import settings_of
 @pytest.fixture
 def simulation(hill: Town) -> Simulation:
     """Return a simulation of the sloped road."""
-    shelf = TownShelf(load=lambda name: hill, names=lambda: [hill.name])
+    shelf = TownShelf(load=lambda name, given_up: hill, names=lambda: [hill.name])
     return Simulation(shelf, hill.name, stream_port=2001, wall_clock_s=lambda: 0.0)
 
 
