@@ -146,13 +146,18 @@ def _run_deriver(name: str, opendrive: str, target: Path, given_up: threading.Ev
     # The folder above the package: the child has to find the very same one, wherever it is started.
     path = os.pathsep.join(filter(None, [str(_WORLD.parents[2]), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": path}
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment) as process:
-        try:
-            _feed(process, opendrive.encode(errors="surrogatepass"), given_up)
-        except TimeoutError:
-            raise SimError(f"town {name!r} cannot be read: no end after {DERIVE_LIMIT_S:.0f} s", hint=_HINT) from None
-        finally:
-            process.kill()
+    # A file, and no pipe: it can be written before anybody reads.
+    with os.fdopen(os.memfd_create("text"), "r+b") as text:
+        text.write(opendrive.encode(errors="surrogatepass"))
+        text.seek(0)
+        with subprocess.Popen(command, stdin=text, stdout=subprocess.DEVNULL, env=environment) as process:
+            try:
+                _await(process, given_up)
+            except TimeoutError:
+                message = f"town {name!r} cannot be read: no end after {DERIVE_LIMIT_S:.0f} s"
+                raise SimError(message, hint=_HINT) from None
+            finally:
+                process.kill()
     if process.returncode == DERIVE_REFUSED:
         refusal = json.loads(target.read_text(encoding="utf-8"))
         raise SimError(refusal["message"], hint=refusal["hint"])
@@ -163,20 +168,18 @@ def _run_deriver(name: str, opendrive: str, target: Path, given_up: threading.Ev
         raise SimError(f"town {name!r} cannot be read: its parser ended with code {process.returncode}", hint=_HINT)
 
 
-def _feed(process: subprocess.Popen[bytes], data: bytes, given_up: threading.Event) -> None:
-    """Give a process its input and wait for its end.
+def _await(process: subprocess.Popen[bytes], given_up: threading.Event) -> None:
+    """Wait for the end of a process.
 
     Raises:
         TimeoutError: it takes longer than `DERIVE_LIMIT_S`.
         SimError: nobody waits any more.
     """
     deadline_s = time.monotonic() + DERIVE_LIMIT_S
-    unsent: bytes | None = data
     while True:
         try:
-            process.communicate(unsent, timeout=_LOOK_AROUND_S)
+            process.wait(_LOOK_AROUND_S)
         except subprocess.TimeoutExpired:
-            unsent = None  # it goes on with what it was given first
             _check(given_up)
             if time.monotonic() > deadline_s:
                 raise TimeoutError from None

@@ -239,6 +239,22 @@ def test_a_simulator_outlives_the_parser(
     assert not list(tmp_path.glob("*.npz"))
 
 
+def test_a_long_text_reaches_a_process_that_begins_late(
+    tmp_path: Path, hill: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Much more than a pipe holds, and later than the first look at whether anybody still waits."""
+    popen = subprocess.Popen
+
+    def start(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
+        late = ["/bin/sh", "-c", 'sleep 0.5; exec "$@"', "late", *command]
+        return popen(late, **options)
+
+    monkeypatch.setattr(shelf, "DERIVE_LIMIT_S", 30.0)
+    monkeypatch.setattr(subprocess, "Popen", start)
+    text = hill.opendrive.replace("</OpenDRIVE>", f"<!-- {'x' * 3_000_000} --></OpenDRIVE>")
+    assert load_town("Hill", text, tmp_path).lanes.z_m.tobytes() == hill.lanes.z_m.tobytes()
+
+
 def test_the_other_process_ends_when_nobody_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     popen, started = subprocess.Popen, []
     given_up = threading.Event()
