@@ -75,9 +75,11 @@ class LongCalls:
 
     # --- towns -------------------------------------------------------------------------------------------------------
 
-    async def fetch_town(self, later: Later) -> Callable[[], None]:
-        """Get a town in a thread; if cancelled, have the thread end."""
+    async def fetch_town(self, later: Later, is_wanted: Callable[[], bool]) -> Callable[[], None]:
+        """Get a town in a thread, if it is still wanted when its turn comes; if cancelled, have the thread end."""
         async with self._reading[later.is_sent]:
+            if not is_wanted():
+                raise asyncio.CancelledError
             fetched = await _run_in_thread(later.fetch)
         return lambda: later.then(fetched())
 
@@ -113,7 +115,7 @@ def _take_steps(steps: Steps, limit_s: float) -> Callable[[], Any] | None:
         value = end.value
         return lambda: value
     except Exception as error:
-        return _fails(error)
+        return raises(error)
     return None
 
 
@@ -145,11 +147,13 @@ def _outcome_of(fetch: Callable[[threading.Event], Found], given_up: threading.E
     try:
         found = fetch(given_up)
     except Exception as error:
-        return _fails(error)
+        return raises(error)
     return lambda: found
 
 
-def _fails(error: Exception) -> Callable[[], Any]:
+def raises(error: Exception) -> Callable[[], Any]:
+    """Return a function that raises an error."""
+
     def fail() -> Any:
         raise error
 

@@ -33,6 +33,7 @@ class RpcConnection(asyncio.Protocol):
         self._is_writable = True
         self._is_held = False
         self._waits_to_decode = False
+        self._has_ticked = False
         self._held_request: Request | None = None
         self._waits_for_turn = False
         self.traffic_manager_ports: set[int] = set()
@@ -79,7 +80,7 @@ class RpcConnection(asyncio.Protocol):
     def go_on(self) -> None:
         """Answer what had to wait, for subscribers or for somebody's large request."""
         self._is_held = self._waits_to_decode = False
-        if not self._is_writable:
+        if not self._is_writable and not self.waits_for_outcome:
             self._server.long_calls.is_done(self)  # others need not wait for who does not read
         self._answer_requests()
 
@@ -89,6 +90,8 @@ class RpcConnection(asyncio.Protocol):
         self._server.long_calls.is_done(self)
         if answer is not None and not self.transport.is_closing():
             self.transport.write(answer)
+        if self._has_ticked:
+            self._must_wait()
         self._answer_requests()
 
     def _take_turn(self) -> None:
@@ -110,7 +113,8 @@ class RpcConnection(asyncio.Protocol):
                 self._answer(request)
                 if not self.waits_for_outcome:
                     self._server.long_calls.is_done(self)
-                if _is_batch_with_tick(request):
+                self._has_ticked = _is_batch_with_tick(request)
+                if self._has_ticked and not self.waits_for_outcome:
                     self._must_wait()  # what comes behind it
                 if time.monotonic() > until_s:
                     self._waits_for_turn = True

@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.errors import SimError, WireError
 from harness.sim.calls import HANDLERS
+from harness.sim.server.arrival import Arrival
 from harness.sim.server.limits import (
     MAX_CLIENTS,
     MAX_REFUSED,
@@ -20,25 +21,18 @@ from harness.sim.server.limits import (
     STREAM_WAIT_S,
     allow_open_files,
 )
-from harness.sim.server.long_calls import LongCalls
+from harness.sim.server.long_calls import LongCalls, raises
 from harness.sim.server.rpc_connection import RpcConnection
 from harness.sim.server.streams import Streams, Subscription
 from harness.sim.simulation import DEFAULT_DELTA_S, OBSERVER_STREAM_ID, Later, Simulation
 from harness.sim.wire.rpc import Request, decode_arguments, encode_call_error, encode_response, failure, success
 from harness.sim.wire.schema import Method
-from harness.sim.world.town import Town
 
 log = logging.getLogger(__name__)
 
-# What a client does once `load_new_episode` has been answered: it lets go of the old episode, introduces itself anew
-# and waits for the episode to change. As with CARLA, whose level takes a while to open, that change must come after: a
-# Traffic Manager in the client is told by it, and crashes the client if it comes while the old episode is let go.
-_ARRIVAL = frozenset({"observer", "query_lights_state"})
-# Other clients of the protocol may do otherwise.
-_ARRIVAL_LIMIT_S = 0.25
-# From the last of these calls until it waits for the change; a change that it misses costs it 50 ms.
-_ARRIVED_S = 0.003
 _INTERNAL_ERROR = "internal error of the simulator; its log has the traceback"
+# How often clients that wait for a long call are looked at: what they have piled up behind it hides that they left.
+_LOOK_PAUSE_S = 0.5
 # A burst of connections waits in the kernel, not in its retries.
 _LISTEN_BACKLOG = 1024
 # In asynchronous mode, how much simulated time is made up for at most after the server was kept busy.
@@ -71,8 +65,11 @@ class SimulatorServer:
         self._unfinished: dict[RpcConnection, int] = {}
         self._streams = Streams(self, stream_wait_s)
         self._is_dirty = False
-        self._awaited: set[str] = set()
-        self._fetches: dict[RpcConnection, asyncio.Task[None]] = {}
+        self._looks_at_s = 0.0
+        self._resets = 0
+        self._arrival = Arrival(self._begin_episode)
+        # Who waits for a town whose text they sent.
+        self._sent: dict[RpcConnection, asyncio.Task[None]] = {}
         self.long_calls = LongCalls()
         self.simulation: Simulation
 
@@ -127,6 +124,15 @@ class SimulatorServer:
                     )
                 self._deliver()
             last_s = now_s
+            self._notice_leavers(now_s)
+
+    def _notice_leavers(self, now_s: float) -> None:
+        """Close the connections of clients that have left while they were not read from."""
+        if now_s < self._looks_at_s:
+            return
+        self._looks_at_s = now_s + _LOOK_PAUSE_S
+        for connection in [each for each in self._connections if each.waits_for_outcome and each.is_hung_up()]:
+            connection.transport.abort()
 
     # --- RPC ---------------------------------------------------------------------------------------------------------
 
@@ -143,14 +149,15 @@ class SimulatorServer:
         else:
             self._is_dirty = self._is_dirty or request.method not in ("version", "get_episode_info")
             answer = self._attempt(request, method, partial(self._call, request, method, connection))
-            self._conclude(request)
+            if not connection.waits_for_outcome:
+                self._conclude(request)
         return None if request.is_asynchronous or connection.waits_for_outcome else answer
 
     def _conclude(self, request: Request) -> None:
         """Do what follows a call."""
         self._deliver()
         if request.method in ("load_new_episode", "query_lights_state"):
-            self._follow_arrival(request.method)
+            self._arrival.follow(request.method, is_prepared=self.simulation.prepared_town is not None)
         elif request.method == "set_episode_settings" and self._held and not self.must_wait():
             self.caught_up()
 
@@ -161,21 +168,27 @@ class SimulatorServer:
             connection.traffic_manager_ports.add(arguments[0].port)
         if isinstance(result, Later):
             self.long_calls.is_done(connection)  # what it holds now is counted by its bytes
-            task = self._answer_when(self.long_calls.fetch_town(result), request, method, connection)
-            self._fetches[connection] = task
+            is_wanted = partial(self._connections.__contains__, connection)
+            fetched = self.long_calls.fetch_town(result, is_wanted)
+            task = self._answer_when(fetched, is_wanted, request, method, connection)
+            if result.is_sent:
+                self._sent[connection] = task
             return None
         if isinstance(result, Generator):
             outcome = self.long_calls.begin_steps(result)
             if outcome is not None:
                 return outcome()
-            rest = self.long_calls.finish_steps(result, partial(self._is_wanted, connection))
-            self._answer_when(rest, request, method, connection)
+            # Whoever has sent a batch may leave; it is dropped only with the world that it was meant for.
+            is_wanted = partial(self._has_not_reset_since, self._resets)
+            rest = self.long_calls.finish_steps(result, is_wanted)
+            self._answer_when(rest, is_wanted, request, method, connection)
             return None
         return result
 
     def _answer_when(
         self,
         outcome: Coroutine[Any, Any, Callable[[], Any]],
+        is_wanted: Callable[[], bool],
         request: Request,
         method: Method,
         connection: RpcConnection,
@@ -188,8 +201,10 @@ class SimulatorServer:
             except asyncio.CancelledError:
                 self.long_calls.is_done(connection)
                 raise
-            self._fetches.pop(connection, None)
-            if self._is_wanted(connection):
+            except Exception as error:  # of our own: the call must be answered all the same
+                call = raises(error)
+            self._sent.pop(connection, None)
+            if is_wanted():
                 answer = self._attempt(request, method, call)
                 self._conclude(request)
                 connection.go_on_with(None if request.is_asynchronous else answer)
@@ -200,9 +215,8 @@ class SimulatorServer:
         task.add_done_callback(self.long_calls.tasks.discard)
         return task
 
-    def _is_wanted(self, connection: RpcConnection) -> bool:
-        """Return whether a batch still counts: a client that has left has sent it, unless all was reset since."""
-        return connection in self._connections or not self._resets_between_clients
+    def _has_not_reset_since(self, resets: int) -> bool:
+        return self._resets == resets
 
     def _attempt(self, request: Request, method: Method, call: Callable[[], Any]) -> bytes:
         """Return the response to a request that a call answers, whatever it raises."""
@@ -226,24 +240,8 @@ class SimulatorServer:
                 return encode_call_error(request.message_id, _INTERNAL_ERROR)
             return encode_response(request.message_id, failure(_INTERNAL_ERROR, is_void=method.is_void))
 
-    # --- change of episode -------------------------------------------------------------------------------------------
-
-    def _follow_arrival(self, what: str) -> None:
-        """Begin the prepared episode once the client that asked for it has done all of `_ARRIVAL`."""
-        town = self.simulation.prepared_town
-        if town is None:
-            return
-        loop = asyncio.get_running_loop()
-        if what == "load_new_episode":
-            self._awaited = set(_ARRIVAL)
-            loop.call_later(_ARRIVAL_LIMIT_S, self._begin_episode, town)
-        elif what in self._awaited:
-            self._awaited.discard(what)
-            if not self._awaited:
-                loop.call_later(_ARRIVED_S, self._begin_episode, town)
-
-    def _begin_episode(self, town: Town) -> None:
-        if self.simulation.prepared_town is town:
+    def _begin_episode(self) -> None:
+        if self.simulation.prepared_town is not None:
             self.simulation.begin_episode()
             self._deliver()
 
@@ -273,9 +271,8 @@ class SimulatorServer:
         """Forget a client, and everything it did if it was the last one and the server was told to."""
         self._refused.discard(connection)
         self._unfinished.pop(connection, None)
-        if connection in self._fetches:
-            # It would hold memory, and change the world of whoever comes next, for nobody.
-            self._fetches.pop(connection).cancel()
+        if connection in self._sent:
+            self._sent.pop(connection).cancel()  # it would hold memory for nobody; a town of our own is kept
         if not connection.waits_for_outcome:
             self.long_calls.is_done(connection)
         if connection not in self._connections:
@@ -288,6 +285,7 @@ class SimulatorServer:
         if not self._connections and self._resets_between_clients and self._is_dirty:
             self._streams.end_all()
             self.simulation.reset()
+            self._resets += 1
             self._is_dirty = False
 
     def complain(self, subject: str, what: str) -> None:
@@ -342,7 +340,7 @@ class SimulatorServer:
         """Give a new subscriber of the world observer the current state at once."""
         if subscription.stream_id == OBSERVER_STREAM_ID:
             subscription.send(self.simulation.observer_message().data)
-            self._follow_arrival("observer")
+            self._arrival.follow("observer", is_prepared=self.simulation.prepared_town is not None)
 
     def _deliver(self) -> None:
         if not self.simulation.outbox:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from harness.errors import WireError
 from harness.sim.observer import observe
+from harness.sim.server.arrival import Arrival
 from harness.sim.server.rpc_connection import RpcConnection
 from harness.sim.server.service import _INTERNAL_ERROR, SimulatorServer
 from harness.sim.simulation import Simulation, TownShelf
@@ -70,6 +71,7 @@ class Bench:
         self.simulation = self.server.simulation
         self._connection = RpcConnection(self.server)
         self._connection.transport = self._paper = Paper()
+        self.server._connections.add(self._connection)
         self._loop = asyncio.new_event_loop()
         self._count = 0
 
@@ -134,11 +136,11 @@ def bench(hill: Town, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
 def _begin_episodes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have a new episode begin with the call: when it does otherwise is the event loop's affair."""
 
-    def begin(server: SimulatorServer, what: str) -> None:
-        if server.simulation.prepared_town is not None:
-            server.simulation.begin_episode()
+    def begin(arrival: Arrival, what: str, *, is_prepared: bool) -> None:
+        if is_prepared:
+            arrival._begin()
 
-    monkeypatch.setattr(SimulatorServer, "_follow_arrival", begin)
+    monkeypatch.setattr(Arrival, "follow", begin)
 
 
 def test_every_argument_of_every_call_about_a_car(bench: Bench) -> None:

@@ -12,12 +12,13 @@ import pytest
 
 from harness.errors import SimError
 from harness.sim.calls import batch
-from harness.sim.server import service
+from harness.sim.server import arrival, service
 from harness.sim.server.long_calls import LARGE_REQUEST_BYTES
 from harness.sim.simulation import TownShelf
 from harness.sim.world.town import Town
 from tests.peers import CAR, POSE, SETTINGS, Peer, Running, until
 
+PARAMETERS = [2.0, 50.0, 1.0, 0.6, True, True, True]
 ELSEWHERE = ("load_new_episode", "Elsewhere", False, 65535)
 
 
@@ -54,7 +55,9 @@ def shelf(hill: Town) -> Iterator[SlowShelf]:
 
 def _serve(shelf: SlowShelf, *, resets: bool = False) -> Running:
     running = Running(shelf.town, resets=resets)
-    running.server.simulation.shelf = TownShelf(load=shelf.load, names=lambda: [shelf.town.name, "Elsewhere"])
+    running.server.simulation.shelf = TownShelf(
+        load=shelf.load, names=lambda: [], parse=lambda name, text, given_up: shelf.load(name, given_up)
+    )
     return running
 
 
@@ -90,7 +93,7 @@ def test_one_town_is_read_at_a_time(shelf: SlowShelf) -> None:
     with Peer(running.port) as first, Peer(running.port) as second, Peer(running.port) as third:
         for peer in (first, second):
             peer.send(*ELSEWHERE)
-            until(lambda: len(shelf.asked) == 1)
+        until(lambda: sum(connection.waits_for_outcome for connection in running.server._connections) == 2)
         assert third.call("version") == (None, [[1, "0.9.16"]])
         assert len(shelf.asked) == 1
         shelf.may_go_on.set()
@@ -222,31 +225,83 @@ def test_large_requests_are_decoded_one_after_the_other(
 # --- those who leave -------------------------------------------------------------------------------------------------
 
 
-def test_a_town_that_nobody_waits_for_is_given_up_and_its_text_forgotten(shelf: SlowShelf) -> None:
+def test_a_sent_town_that_nobody_waits_for_is_given_up(shelf: SlowShelf) -> None:
     running = _serve(shelf)
     for _ in range(3):
         with Peer(running.port) as leaving:
             asked = len(shelf.asked)
-            leaving.send(*ELSEWHERE)
+            leaving.send("copy_opendrive_to_file", "x", PARAMETERS)
             until(lambda count=asked: len(shelf.asked) > count)  # type: ignore[misc]
     until(lambda: shelf.given_up == 3 and not running.server.long_calls.tasks)
     shelf.may_go_on.set()
     with Peer(running.port) as peer:
+        assert peer.call("copy_opendrive_to_file", "x", PARAMETERS) == (None, [[False]])
+    running.stop()
+
+
+def test_a_town_of_our_own_is_read_to_its_end_but_begins_for_nobody(shelf: SlowShelf) -> None:
+    """A client whose time limit is shorter than that finds it ready when it tries again."""
+    running = _serve(shelf)
+    with Peer(running.port) as waiting, Peer(running.port) as staying:
+        waiting.send(*ELSEWHERE)
+        until(lambda: shelf.asked == ["Elsewhere"])
+        waiting.socket.close()
+        until(lambda: len(running.server._connections) == 1)
+        shelf.may_go_on.set()
+        until(lambda: not running.server.long_calls.tasks)
+        assert (shelf.given_up, running.server.simulation.prepared_town) == (0, None)
+        assert staying.call("version")[0] is None
+    running.stop()
+
+
+def test_a_client_that_left_behind_a_pile_of_requests_is_noticed(shelf: SlowShelf) -> None:
+    running = _serve(shelf)
+    with Peer(running.port) as leaving:
+        leaving.send("copy_opendrive_to_file", "x", PARAMETERS)
+        until(lambda: len(shelf.asked) == 1)
+        for _ in range(3):
+            leaving.send("copy_opendrive_to_file", "x" * 1_000_000, PARAMETERS)
+    until(lambda: shelf.given_up == 1 and not running.server._connections)
+    running.stop()
+
+
+def test_a_thread_that_cannot_be_started_is_an_answer(
+    shelf: SlowShelf, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    running = _serve(shelf)
+
+    def refuse(*_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with Peer(running.port) as peer:
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        assert peer.call(*ELSEWHERE) == (None, [[True, [service._INTERNAL_ERROR]]])
+        monkeypatch.undo()
+        shelf.may_go_on.set()
         assert peer.call(*ELSEWHERE) == (None, [[False]])
     running.stop()
+
+
+def test_an_episode_asked_for_again_does_not_begin_when_the_one_before_would_have(
+    running: Running, well: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrival, "_ARRIVAL_LIMIT_S", 0.4)
+    before = running.server.simulation.world.episode_id
+    well.call("load_new_episode", "Hill", False, 0)
+    time.sleep(0.3)
+    well.call("load_new_episode", "Hill", False, 0)
+    time.sleep(0.2)
+    assert running.server.simulation.world.episode_id == before
+    until(lambda: running.server.simulation.world.episode_id == before + 1)
 
 
 def test_texts_that_wait_count_as_unfinished(shelf: SlowShelf, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
     monkeypatch.setattr(service, "MAX_UNFINISHED_BYTES", 1_000_000)
     running = _serve(shelf)
-    running.server.simulation.shelf = TownShelf(
-        load=shelf.load, names=lambda: [], parse=lambda name, text, given_up: shelf.load(name, given_up)
-    )
-    parameters = [2.0, 50.0, 1.0, 0.6, True, True, True]
     with Peer(running.port) as small, Peer(running.port) as large:
-        small.send("copy_opendrive_to_file", "x" * 300_000, parameters)
+        small.send("copy_opendrive_to_file", "x" * 300_000, PARAMETERS)
         until(lambda: len(shelf.asked) == 1)
-        large.send("copy_opendrive_to_file", "x" * 800_000, parameters)
+        large.send("copy_opendrive_to_file", "x" * 800_000, PARAMETERS)
         assert large.is_hung_up()
         assert "all that is unfinished exceeds the limit" in caplog.text
         shelf.may_go_on.set()
