@@ -20,14 +20,23 @@ from harness.sim.world.town import build_town
 
 # Town13, the largest of CARLA's, takes one. A text of a few lines can describe endless lanes.
 MEMORY_LIMIT_BYTES = 8 * 1024**3
+# What is derived from it takes 85 MB; it lies in memory until it is kept.
+FILE_LIMIT_BYTES = 512 * 1024**2
+
+
+def _limit(what: int, wanted: int) -> int:
+    """Limit this process as far as it may be, and return the limit."""
+    _, hard = resource.getrlimit(what)
+    limit = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+    resource.setrlimit(what, (limit, hard))
+    return limit
 
 
 def main(name: str, target: Path, parent_pid: int) -> int:
     """Derive a town and return the exit code."""
     die_with_parent(parent_pid)
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    limit_bytes = MEMORY_LIMIT_BYTES if hard == resource.RLIM_INFINITY else min(hard, MEMORY_LIMIT_BYTES)
-    resource.setrlimit(resource.RLIMIT_AS, (limit_bytes, hard))
+    limit_bytes = _limit(resource.RLIMIT_AS, MEMORY_LIMIT_BYTES)
+    _limit(resource.RLIMIT_FSIZE, FILE_LIMIT_BYTES)
     try:
         arrays = pack(build_town(name, sys.stdin.buffer.read().decode(errors="surrogatepass")))
     except SimError as error:

@@ -16,6 +16,8 @@ _MAX_ID = 2**31 - 1
 # The longest roads of CARLA's towns have a few kilometres, all roads of Town12 together some 1,500 km.
 _MAX_ROAD_M = 1.0e5
 _MAX_TOTAL_M = 1.0e7
+# Driving lanes, which are sampled metre by metre: Town13 has 900 km of them.
+_MAX_LANES_M = 3.0e6
 _HINT = "check the file with another OpenDRIVE reader"
 
 
@@ -68,6 +70,10 @@ class _Reader:
         self._depth = 0
         self._roads = 0
         self._total_m = 0.0
+        self._lanes_m = 0.0
+        self._length_m = 0.0
+        # Start and number of driving lanes of the sections of a road.
+        self._sections: list[tuple[float, int]] = []
         self._signals: set[str] = set()
         self._referred: set[str] = set()
 
@@ -80,6 +86,12 @@ class _Reader:
             if not 0.0 < length_m <= _MAX_ROAD_M:
                 raise _Defect(f"road {attributes.get('id')} is {length_m:g} m long, expected (0, {_MAX_ROAD_M:g}] m")
             self._total_m += length_m
+            self._length_m, self._sections = length_m, []
+        elif tag == "laneSection":
+            self._sections.append((_number("start of a lane section", attributes.get("s", "")), 0))
+        elif tag == "lane" and attributes.get("type") == "driving" and self._sections:
+            start_m, count = self._sections[-1]
+            self._sections[-1] = start_m, count + 1
         elif tag == "junction" and self._depth == 1:
             _check_id("junction", attributes.get("id", ""))
         elif tag == "signal":
@@ -93,6 +105,10 @@ class _Reader:
     def end(self, tag: str) -> None:
         """Leave an element."""
         self._depth -= 1
+        if tag == "road" and self._depth == 1:
+            ends_m = [start_m for start_m, _ in self._sections[1:]] + [self._length_m]
+            pairs = zip(self._sections, ends_m, strict=False)
+            self._lanes_m += sum(max(end_m - start_m, 0.0) * count for (start_m, count), end_m in pairs)
 
     def problem_at_the_end(self) -> str | None:
         """Return what only the whole text shows."""
@@ -100,6 +116,8 @@ class _Reader:
             return "no road in it, expected an OpenDRIVE road network"
         if self._total_m > _MAX_TOTAL_M:
             return f"its roads are {self._total_m:g} m long together, expected at most {_MAX_TOTAL_M:g} m"
+        if self._lanes_m > _MAX_LANES_M:
+            return f"its driving lanes are {self._lanes_m:g} m long together, expected at most {_MAX_LANES_M:g} m"
         missing = sorted(self._referred - self._signals)
         return f"it refers to signal {missing[0]!r}, which it does not have" if missing else None
 

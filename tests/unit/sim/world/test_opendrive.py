@@ -11,6 +11,12 @@ from harness.sim.world.opendrive import find_problem, parse_map
 
 ROAD = '<road id="{id}" length="{length}" junction="-1"><planView/><lanes/>{inside}</road>'
 
+# Two driving lanes up to 45 km, then four.
+LANES = "".join(
+    f'<laneSection s="{start}">' + '<lane type="driving"/>' * count + '<lane type="sidewalk"/></laneSection>'
+    for start, count in (("0", 2), ("45000", 4))
+)
+
 
 def text_of(*roads: str, more: str = "") -> str:
     return f'<?xml version="1.0"?><OpenDRIVE>{"".join(roads)}{more}</OpenDRIVE>'
@@ -37,6 +43,8 @@ def road(number: str = "0", length: str = "50", inside: str = "") -> str:
         (text_of(road(length="1e15")), "road 0 is 1e+15 m long"),
         (text_of(road(length="nan")), "length of road 0 is 'nan', expected a number"),
         (text_of(*(road(str(k), "99999") for k in range(101))), "m long together"),
+        (text_of(*(road(str(k), "90000", inside=LANES) for k in range(11))), None),  # 2,970 km of driving lanes
+        (text_of(*(road(str(k), "90000", inside=LANES) for k in range(12))), "driving lanes are 3.24e+06 m long"),
         (text_of(road(), more='<junction id="x"/>'), "junction id 'x'"),
         (text_of(road(inside='<signals><signalReference id="9"/></signals>')), "it refers to signal '9'"),
         (text_of(road(), more='<controller id="1"><control signalId="zz"/></controller>'), "it refers to signal 'zz'"),
