@@ -16,6 +16,7 @@ class Failure(StrEnum):
     AGENT_CRASHED = "Agent crashed"
     AGENT_SENSORS = "Agent's sensors were invalid"
     SIMULATION_CRASHED = "Simulation crashed"
+    TICK_RUNTIME = "TickRuntime"  # of the Bench2Drive fork: more than 4000 ticks
 
 
 @dataclass(frozen=True, kw_only=True)

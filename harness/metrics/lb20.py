@@ -2,7 +2,9 @@
 
 Numbers, order of keys, rounding and texts are those of the evaluator of CARLA Leaderboard 2.0 (branch master of
 carla-simulator/leaderboard, ``statistics_manager.py`` and the criteria that feed it). Other programs read the
-sentences back, so their wording is part of the format.
+sentences back, so their wording is part of the format; `harness.metrics.sentences` does.
+
+Later rule versions and forks kept all of this but the penalty, hence the argument ``version``.
 """
 
 from __future__ import annotations
@@ -13,19 +15,9 @@ from typing import Any, Final
 from harness.datatypes.infraction import Infraction, InfractionKind
 from harness.datatypes.result import Failure, RouteOutcome
 from harness.datatypes.route import Point
+from harness.metrics import rules
+from harness.metrics.rules import RuleVersion
 
-#: Factor per infraction of a kind that costs a fixed amount.
-COEFFICIENTS: Final[Mapping[InfractionKind, float]] = {
-    InfractionKind.COLLISION_PEDESTRIAN: 0.5,
-    InfractionKind.COLLISION_VEHICLE: 0.6,
-    InfractionKind.COLLISION_LAYOUT: 0.65,
-    InfractionKind.RED_LIGHT: 0.7,
-    InfractionKind.STOP: 0.8,
-    InfractionKind.SCENARIO_TIMEOUT: 0.7,
-    InfractionKind.YIELD_EMERGENCY: 0.7,
-}
-#: Share of the score that standing still between two speed checks costs.
-MIN_SPEED_WEIGHT: Final = 0.3
 SCORE_DIGITS: Final = 6
 DIGITS: Final = 3
 
@@ -33,6 +25,11 @@ STATUS_PERFECT: Final = "Perfect"
 STATUS_COMPLETED: Final = "Completed"
 STATUS_FAILED: Final = "Failed"
 
+# A drive that was cut for its length ended by the driving.
+_CRASH_STATUSES: Final = frozenset(
+    f"{STATUS_FAILED} - {failure.value}" for failure in Failure if failure not in (Failure.NONE, Failure.TICK_RUNTIME)
+)
+_PLACED_BY_FAIL2DRIVE: Final = (InfractionKind.YIELD_EMERGENCY, InfractionKind.SCENARIO_TIMEOUT)
 _REASONS: Final[Mapping[InfractionKind, str]] = {
     InfractionKind.ROUTE_DEVIATION: "Agent deviated from the route",
     InfractionKind.BLOCKED: "Agent got blocked",
@@ -40,16 +37,8 @@ _REASONS: Final[Mapping[InfractionKind, str]] = {
 
 
 def penalty(infractions: Iterable[Infraction]) -> float:
-    """Return the factor, 0 to 1, by which the infractions reduce route completion.
-
-        product of COEFFICIENTS * product of (1 - 0.3 (1 - speed% / 100)) * (1 - outside% / 100)
-
-    No floor and no cap per kind; what ends the route (deviation, blocked, timeout) costs nothing by itself.
-    """
-    factor = 1.0
-    for infraction in infractions:
-        factor *= _factor(infraction)
-    return factor
+    """Return the factor, 0 to 1, by which the infractions reduce route completion under Leaderboard 2.0."""
+    return rules.leaderboard_20(infractions)
 
 
 def route_status(outcome: RouteOutcome) -> str:
@@ -69,26 +58,33 @@ def route_status(outcome: RouteOutcome) -> str:
     return f"{STATUS_FAILED} - {reason}" if reason else STATUS_FAILED
 
 
-def message(infraction: Infraction) -> str:
-    """Return the sentence of one infraction, as the official criteria write it."""
-    return _SENTENCES[infraction.kind](infraction)
+def message(infraction: Infraction, version: RuleVersion = RuleVersion.LEADERBOARD_20) -> str:
+    """Return the sentence of one infraction, as the criteria of a rule version write it."""
+    sentence = _SENTENCES[infraction.kind](infraction)
+    if version is RuleVersion.FAIL2DRIVE and infraction.kind in _PLACED_BY_FAIL2DRIVE:
+        sentence += f" at {_place(infraction.location_world)}"
+    return sentence
 
 
-def messages(outcome: RouteOutcome) -> dict[str, list[str]]:
+def messages(outcome: RouteOutcome, version: RuleVersion = RuleVersion.LEADERBOARD_20) -> dict[str, list[str]]:
     """Return the sentences of a route by result-file key; all twelve keys, in the order of the file."""
     sentences: dict[str, list[str]] = {kind.value: [] for kind in InfractionKind}
     for infraction in outcome.infractions:
-        sentences[infraction.kind.value].append(message(infraction))
+        sentences[infraction.kind.value].append(message(infraction, version))
     return sentences
 
 
-def route_record(outcome: RouteOutcome, index: int) -> dict[str, Any]:
+def route_record(
+    outcome: RouteOutcome, index: int, *, version: RuleVersion = RuleVersion.LEADERBOARD_20
+) -> dict[str, Any]:
     """Return the record of one route for ``_checkpoint.records``, keys in the order of the file.
 
     Args:
         index: position of the route in the run, from 0.
+        version: rules of penalty and sentences; a record of Bench2Drive has more keys, see
+            `harness.metrics.bench2drive_rules.route_record`.
     """
-    factor = penalty(outcome.infractions)
+    factor = rules.penalty(outcome.infractions, version)
     finished = outcome.completion_percent >= 100.0
     completion = 100 if finished else outcome.completion_percent  # the official evaluator writes 100, not 100.0
     return {
@@ -96,7 +92,7 @@ def route_record(outcome: RouteOutcome, index: int) -> dict[str, Any]:
         "route_id": outcome.route_id,
         "status": route_status(outcome),
         "num_infractions": len(outcome.infractions),
-        "infractions": messages(outcome),
+        "infractions": messages(outcome, version),
         "scores": {
             "score_route": round(completion, SCORE_DIGITS),
             "score_penalty": round(factor, SCORE_DIGITS),
@@ -112,15 +108,7 @@ def route_record(outcome: RouteOutcome, index: int) -> dict[str, Any]:
 
 def is_crash(status: str) -> bool:
     """Return whether a status names something that broke outside the driving, in the agent or in the simulator."""
-    return status in {f"{STATUS_FAILED} - {failure.value}" for failure in Failure if failure.value}
-
-
-def _factor(infraction: Infraction) -> float:
-    if infraction.kind is InfractionKind.MIN_SPEED:
-        return 1.0 - MIN_SPEED_WEIGHT * (1.0 - infraction.percentage / 100.0)
-    if infraction.kind is InfractionKind.OUTSIDE_LANES:
-        return 1.0 - infraction.percentage / 100.0
-    return COEFFICIENTS.get(infraction.kind, 1.0)
+    return status in _CRASH_STATUSES
 
 
 def _place(point: Point) -> str:

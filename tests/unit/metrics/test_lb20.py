@@ -84,6 +84,7 @@ def test_penalty_lies_in_0_to_1_and_never_rises(infractions: list[Infraction], a
         (outcome(50.0, failure=Failure.AGENT_CRASHED), "Failed - Agent crashed"),
         (outcome(0.0, failure=Failure.AGENT_SENSORS), "Failed - Agent's sensors were invalid"),
         (outcome(50.0, failure=Failure.SIMULATION_CRASHED), "Failed - Simulation crashed"),
+        (outcome(50.0, failure=Failure.TICK_RUNTIME), "Failed - TickRuntime"),
         (outcome(50.0, one(K.ROUTE_TIMEOUT)), "Failed - Agent timed out"),
         (outcome(50.0, one(K.ROUTE_TIMEOUT), failure=Failure.AGENT_CRASHED), "Failed - Agent timed out"),
         (outcome(50.0, one(K.BLOCKED), failure=Failure.AGENT_CRASHED), "Failed - Agent got blocked"),
@@ -184,7 +185,7 @@ def test_record_agrees_with_itself(infractions: list[Infraction], completion: fl
 @pytest.mark.parametrize("failure", list(Failure))
 def test_crash_is_what_broke_outside_the_driving(failure: Failure) -> None:
     result = dataclasses.replace(outcome(50.0), failure=failure)
-    assert lb20.is_crash(lb20.route_status(result)) == (failure is not Failure.NONE)
+    assert lb20.is_crash(lb20.route_status(result)) == (failure not in (Failure.NONE, Failure.TICK_RUNTIME))
 
 
 @pytest.mark.parametrize("status", ["Perfect", "Completed", "Failed", "Failed - Agent got blocked", "Failed - "])
