@@ -1,13 +1,13 @@
 """The complete result file of a run ("checkpoint" in the Leaderboard's words) from its route records.
 
-Records are plain dictionaries as `harness.metrics.lb20.route_record` makes them or as they were read from a file:
-the file is the interface between stages, and a record says everything that the global record needs.
+Records are plain dictionaries as `harness.metrics.lb20.route_record` or that of `harness.metrics.bench2drive_rules`
+makes them, or as they were read from a file: the file is the interface between stages, and a record says everything
+that the global record needs. All rule versions share the file; they differ in what ends a run.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final
@@ -16,12 +16,13 @@ from harness.datatypes.infraction import InfractionKind
 from harness.datatypes.result import Failure
 from harness.errors import HarnessError
 from harness.metrics import lb20
+from harness.metrics.rules import RuleVersion
+from harness.metrics.sentences import read_sentence
 
 Record = Mapping[str, Any]
 
 _SCORES: Final = ("score_composed", "score_route", "score_penalty")
 _META: Final = (("total_length", "route_length"), ("duration_game",) * 2, ("duration_system",) * 2)
-_OUTSIDE_METRES: Final = re.compile(r"for about (\S+) meters")
 
 #: Label and key of each infraction rate, in the order of ``values`` and ``labels``.
 _RATES: Final = (
@@ -51,19 +52,25 @@ class EntryStatus(StrEnum):
 
 
 def checkpoint(
-    records: Sequence[Record], planned: int, *, sensors: Sequence[str] = (), stopped_by: Failure = Failure.NONE
+    records: Sequence[Record],
+    planned: int,
+    *,
+    sensors: Sequence[str] = (),
+    stopped_by: Failure = Failure.NONE,
+    version: RuleVersion = RuleVersion.LEADERBOARD_20,
 ) -> dict[str, Any]:
     """Return the result file of a run, keys in the order of the file.
 
     Args:
         records: one per route that was begun, in the order of the run.
         planned: number of routes of the run; a route without a record counts as zero.
-        sensors: icon names of the agent's sensors, such as ``carla_camera``.
-        stopped_by: what ended the run before its last route, or in it. A crash of the simulator or a rejected
-            sensor set ends a run, and then there is no global record. An agent that fails does not end it.
+        sensors: icon names of the agent's sensors, such as ``carla_camera``; known once an agent has been set up.
+        stopped_by: what ended the run before its last route, or in it; see `ends_run`. Then there is no global
+            record.
     """
-    status = _entry_status(records, planned, stopped_by)
-    is_over = len(records) == planned > 0 and stopped_by not in _ENDS_RUN
+    is_cut = ends_run(stopped_by, version)
+    status = _ENTRY_STATUSES.get(stopped_by, EntryStatus.STARTED) if is_cut else _entry_status(records, planned)
+    is_over = len(records) == planned > 0 and not is_cut
     global_part = global_record(records, planned) if is_over else {}
     return {
         "_checkpoint": {
@@ -77,6 +84,15 @@ def checkpoint(
         "values": _values(global_part) if global_part else [],
         "labels": [*_LABELS, *(label for label, _ in _RATES)] if global_part else [],
     }
+
+
+def ends_run(failure: Failure, version: RuleVersion = RuleVersion.LEADERBOARD_20) -> bool:
+    """Return whether a failure ends a run, rather than its route only.
+
+    A crash of the simulator and a rejected sensor set do under all rules; an agent that cannot be set up does in the
+    Bench2Drive fork.
+    """
+    return failure in _ENTRY_STATUSES or (version is RuleVersion.BENCH2DRIVE and failure is Failure.AGENT_SETUP)
 
 
 def global_record(records: Sequence[Record], planned: int) -> dict[str, Any]:
@@ -103,20 +119,18 @@ def global_record(records: Sequence[Record], planned: int) -> dict[str, Any]:
     }
 
 
-_ENDS_RUN: Final[Mapping[Failure, EntryStatus]] = {
+_ENTRY_STATUSES: Final[Mapping[Failure, EntryStatus]] = {
     Failure.SIMULATION_CRASHED: EntryStatus.CRASHED,
     Failure.AGENT_SENSORS: EntryStatus.REJECTED,
 }
 
 
-def _entry_status(records: Sequence[Record], planned: int, stopped_by: Failure) -> EntryStatus:
-    if stopped_by in _ENDS_RUN:
-        return _ENDS_RUN[stopped_by]
+def _entry_status(records: Sequence[Record], planned: int) -> EntryStatus:
     if len(records) < planned or not records:
         return EntryStatus.STARTED
     status = EntryStatus.FINISHED  # a merged file: what stopped one of its parts is known from the records only
     for record in records:
-        for failure, entry_status in _ENDS_RUN.items():
+        for failure, entry_status in _ENTRY_STATUSES.items():
             if record["status"] == f"{lb20.STATUS_FAILED} - {failure.value}":
                 status = entry_status
     return status
@@ -152,12 +166,10 @@ def _outside_km(record: Record) -> float:
     sentences = record["infractions"][InfractionKind.OUTSIDE_LANES.value]
     if not sentences:
         return 0.0
-    found = _OUTSIDE_METRES.search(sentences[0])
-    if found is None:
-        raise HarnessError(
-            f"record {record['route_id']}: found {sentences[0]!r}, expected '... for about <m> meters ...'"
-        )
-    return float(found.group(1)) / 1000.0
+    try:
+        return read_sentence(InfractionKind.OUTSIDE_LANES, sentences[0]).distance_m / 1000.0
+    except HarnessError as error:
+        raise HarnessError(f"record {record['route_id']}: {error.message}") from error
 
 
 def _values(global_part: Mapping[str, Any]) -> list[str]:

@@ -1,12 +1,10 @@
-"""The result file against the files that the official evaluator wrote for the same events, byte for byte."""
+"""The result file against the files that the peers' evaluators wrote for the same events, byte for byte."""
 
 from __future__ import annotations
 
 import itertools
 import json
 import math
-import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +12,14 @@ import pytest
 
 from harness.datatypes.infraction import Infraction, InfractionKind
 from harness.datatypes.result import Failure, RouteOutcome
-from harness.datatypes.route import Point
-from harness.metrics import lb20
-from harness.metrics.checkpoint import checkpoint
+from harness.metrics import bench2drive_rules, lb20
+from harness.metrics.bench2drive_rules import RouteNames
+from harness.metrics.checkpoint import checkpoint, ends_run
+from harness.metrics.rules import RuleVersion
+from harness.metrics.sentences import as_infraction, read_messages, read_sentence
+from tests.golden.published import UNEXPLAINED, published_records
 
-CASES = (
+SHARED_CASES = (
     "agent_failures",
     "extremes",
     "mixed",
@@ -28,6 +29,9 @@ CASES = (
     "single_perfect",
     "zero_progress",
 )
+#: What the folder calls a rule version.
+TOOLS = {"lb20": RuleVersion.LEADERBOARD_20, "lb21": RuleVersion.LEADERBOARD_21, "b2d": RuleVersion.BENCH2DRIVE}
+CASES = [*itertools.product(SHARED_CASES, TOOLS), ("tick_runtime", "b2d")]
 KINDS = {
     "COLLISION_STATIC": InfractionKind.COLLISION_LAYOUT,
     "COLLISION_PEDESTRIAN": InfractionKind.COLLISION_PEDESTRIAN,
@@ -36,6 +40,7 @@ KINDS = {
     "STOP_INFRACTION": InfractionKind.STOP,
     "OUTSIDE_ROUTE_LANES_INFRACTION": InfractionKind.OUTSIDE_LANES,
     "MIN_SPEED_INFRACTION": InfractionKind.MIN_SPEED,
+    "YIELD_TO_EMERGENCY_VEHICLE": InfractionKind.YIELD_EMERGENCY,
     "SCENARIO_TIMEOUT": InfractionKind.SCENARIO_TIMEOUT,
     "ROUTE_DEVIATION": InfractionKind.ROUTE_DEVIATION,
     "VEHICLE_BLOCKED": InfractionKind.BLOCKED,
@@ -46,40 +51,23 @@ FAILURES = {
     "sensors": Failure.AGENT_SENSORS,
     "agent_init": Failure.AGENT_SETUP,
     "agent_runtime": Failure.AGENT_CRASHED,
+    "tick_runtime": Failure.TICK_RUNTIME,
 }
-STOPS_RUN = ("load", "simulation", "sensors")
-NUMBER = r"(-?[0-9.]+(?:e-?[0-9]+)?)"
+NO_AGENT_YET = ("load", "agent_init")
 
 
-def infraction_of(kind: InfractionKind, text: str, percentage: float | None = None) -> Infraction:
-    """Read the facts back out of an official sentence."""
-    place = re.search(rf"x={NUMBER}, y={NUMBER}, z={NUMBER}", text)
-    kind_of_other = re.search(r"type=(\S+)", text)
-    number_of_other = re.search(r"(?:id=|red light )(-?\d+)", text)
-    metres = re.search(rf"about {NUMBER} meters", text)
-    printed = re.search(rf"{NUMBER}%", text)
-    return Infraction(
-        kind=kind,
-        location_world=Point(*map(float, place.groups())) if place else Point(0.0, 0.0, 0.0),
-        other_type=kind_of_other.group(1) if kind_of_other else "",
-        other_id=int(number_of_other.group(1)) if number_of_other else -1,
-        distance_m=float(metres.group(1)) if metres else 0.0,
-        percentage=percentage if percentage is not None else float(printed.group(1)) if printed else 0.0,
-    )
+def infraction_of(event: dict[str, Any]) -> Infraction:
+    """Read the facts of an event; a share is known better than its sentence prints it."""
+    facts = read_sentence(KINDS[event["type"]], event["message"])
+    return as_infraction(facts._replace(percentage=event.get("percentage", facts.percentage)))
 
 
 def outcome_of(route: dict[str, Any]) -> RouteOutcome:
     """Turn the events of one golden route into an outcome."""
-    failure = route.get("failure")
-    if failure == "load":  # the evaluator had no route yet
-        return RouteOutcome(
-            route_id=route["route_id"], route_length_m=0, completion_percent=0.0, failure=FAILURES[failure]
-        )
-    infractions = [
-        infraction_of(KINDS[event["type"]], event["message"], event.get("percentage"))
-        for event in route["events"]
-        if event["type"] != "ROUTE_COMPLETION"
-    ]
+    failure = FAILURES[route["failure"]] if "failure" in route else Failure.NONE
+    if route.get("failure") == "load":  # the evaluator had no route yet
+        return RouteOutcome(route_id=route["route_id"], route_length_m=0, completion_percent=0.0, failure=failure)
+    infractions = [infraction_of(event) for event in route["events"] if event["type"] != "ROUTE_COMPLETION"]
     if route.get("route_timeout"):
         infractions.append(Infraction(kind=InfractionKind.ROUTE_TIMEOUT))
     return RouteOutcome(
@@ -87,68 +75,90 @@ def outcome_of(route: dict[str, Any]) -> RouteOutcome:
         route_length_m=sum(math.dist(a, b) for a, b in itertools.pairwise(route["route_points"])),
         completion_percent=next(e["route_completed"] for e in route["events"] if e["type"] == "ROUTE_COMPLETION"),
         infractions=tuple(infractions),
-        failure=FAILURES[failure] if failure else Failure.NONE,
+        failure=failure,
         duration_sim_s=route["duration_game"],
         duration_wall_s=route["duration_system"],
     )
 
 
-def evaluate(case: dict[str, Any]) -> dict[str, Any]:
+def record_of(route: dict[str, Any], index: int, version: RuleVersion) -> dict[str, Any]:
+    if version is not RuleVersion.BENCH2DRIVE:
+        return lb20.route_record(outcome_of(route), index, version=version)
+    names = RouteNames(**{key: route[key] for key in ("scenario_name", "weather_id", "save_name", "town_name")})
+    return bench2drive_rules.route_record(outcome_of(route), index, names)
+
+
+def evaluate(case: dict[str, Any], version: RuleVersion) -> dict[str, Any]:
     """Do what the evaluator does: stop at the first failure that ends a run."""
     records: list[dict[str, Any]] = []
-    stopped_by, sensors = Failure.NONE, case["sensors"]
+    stopped_by, sensors = Failure.NONE, []
     for index, route in enumerate(case["routes"]):
-        outcome = outcome_of(route)
-        records.append(lb20.route_record(outcome, index))
-        if route.get("failure") in STOPS_RUN:
-            stopped_by = outcome.failure
-            sensors = [] if route["failure"] == "load" else sensors  # no agent yet, hence no sensors
+        records.append(record_of(route, index, version))
+        if route.get("failure") not in NO_AGENT_YET:
+            sensors = case["sensors"]
+        failure = outcome_of(route).failure
+        if ends_run(failure, version):
+            stopped_by = failure
             break
-    return checkpoint(records, case["total_routes"], sensors=sensors, stopped_by=stopped_by)
+    return checkpoint(records, case["total_routes"], sensors=sensors, stopped_by=stopped_by, version=version)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_result_file_equals_the_official_one(harness_data: Path, case: str) -> None:
+@pytest.mark.parametrize(("case", "tool"), CASES)
+def test_result_file_equals_the_official_one(harness_data: Path, case: str, tool: str) -> None:
     folder = harness_data / "golden" / "writer"
     events = json.loads((folder / f"{case}.events.json").read_text(encoding="utf-8"))
-    expected = (folder / f"{case}.expected.lb20.json").read_text(encoding="utf-8")
-    assert json.dumps(evaluate(events), indent=4) == expected.rstrip("\n")
+    expected = (folder / f"{case}.expected.{tool}.json").read_text(encoding="utf-8")
+    assert json.dumps(evaluate(events, TOOLS[tool]), indent=4) == expected.rstrip("\n")
 
 
 def test_every_golden_case_is_listed(harness_data: Path) -> None:
-    files = (harness_data / "golden" / "writer").glob("*.expected.lb20.json")
-    assert sorted(file.name.split(".")[0] for file in files) == list(CASES)
+    files = (harness_data / "golden" / "writer").glob("*.expected.*.json")
+    assert sorted(file.name for file in files) == sorted(f"{case}.expected.{tool}.json" for case, tool in CASES)
 
 
-def published_records(folder: Path) -> Iterator[dict[str, Any]]:
-    for file in sorted(folder.rglob("*.json")):
-        yield from json.loads(file.read_text(encoding="utf-8"))["_checkpoint"]["records"]
+def rewritten(record: dict[str, Any], version: RuleVersion) -> dict[str, Any]:
+    """Write a record anew from the facts in its sentences."""
+    reason = record["status"].partition(" - ")[2]
+    is_from_outside = reason in {failure.value for failure in Failure}
+    outcome = RouteOutcome(
+        route_id=record["route_id"],
+        route_length_m=record["meta"]["route_length"],
+        completion_percent=record["scores"]["score_route"],
+        infractions=tuple(map(as_infraction, read_messages(record["infractions"]))),
+        failure=Failure(reason) if is_from_outside else Failure.NONE,
+        duration_sim_s=record["meta"]["duration_game"],
+        duration_wall_s=record["meta"]["duration_system"],
+    )
+    if version is not RuleVersion.BENCH2DRIVE:
+        return lb20.route_record(outcome, record["index"], version=version)
+    names = RouteNames(**{key: record[key] for key in ("scenario_name", "weather_id", "save_name", "town_name")})
+    return bench2drive_rules.route_record(outcome, record.get("index", -1), names)
 
 
-def test_published_leaderboard_20_records_are_reproduced(harness_data: Path) -> None:
-    """600 records of TFv6: sentences, status and scores from the facts in the sentences alone.
-
-    Scores agree to 1e-4 only because a sentence prints two decimals of the off-lane share. The Fail2Drive fork
-    adds a place to two sentences that Leaderboard 2.0 prints without one.
-    """
+@pytest.mark.parametrize(
+    ("folder", "version", "expected_count"),
+    [
+        ("fail2drive/TFv6", RuleVersion.FAIL2DRIVE, 600),
+        ("bench2drive", RuleVersion.BENCH2DRIVE, 1732),
+    ],
+)
+def test_published_records_are_reproduced(
+    harness_data: Path, folder: str, version: RuleVersion, expected_count: int
+) -> None:
+    """Names, sentences, status and meta to the letter; scores but for the two decimals of a printed share."""
     count = 0
-    for record in published_records(harness_data / "results" / "fail2drive" / "TFv6"):
-        facts = tuple(
-            infraction_of(InfractionKind(key), text) for key, texts in record["infractions"].items() for text in texts
-        )
-        completion = record["scores"]["score_route"]
-        outcome = RouteOutcome(
-            route_id=record["route_id"], route_length_m=1.0, completion_percent=completion, infractions=facts
-        )
-        ours = lb20.route_record(outcome, record["index"])
-        theirs = {
-            key: [re.sub(r"^(Agent failed to yield.*|Agent timed out a scenario) at .*", r"\1", text) for text in texts]
-            for key, texts in record["infractions"].items()
-        }
-        assert ours["infractions"] == theirs
-        assert ours["status"] == record["status"]
-        assert ours["num_infractions"] == record["num_infractions"]
-        assert ours["scores"]["score_penalty"] == pytest.approx(record["scores"]["score_penalty"], abs=1e-4)
-        assert ours["scores"]["score_composed"] == pytest.approx(record["scores"]["score_composed"], abs=1e-2)
+    for name, record in published_records(harness_data / "results", folder):
+        ours = rewritten(record, version)
+        is_merged = "index" not in record
+        assert list(ours) == (["index"] if is_merged else []) + list(record)
+        theirs = {"index": -1, **record}
+        if (name, record["route_id"]) not in UNEXPLAINED:
+            assert ours["scores"] == {
+                "score_route": record["scores"]["score_route"],
+                "score_penalty": pytest.approx(record["scores"]["score_penalty"], abs=1e-4),
+                "score_composed": pytest.approx(record["scores"]["score_composed"], abs=1e-2),
+            }
+        del ours["scores"], theirs["scores"]
+        assert json.dumps(ours) == json.dumps({key: theirs[key] for key in ours})
         count += 1
-    assert count == 600
+    assert count == expected_count
