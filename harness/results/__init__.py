@@ -1,0 +1,1 @@
+"""Result files of anybody, read: paths in, checked records and an account of every file out. Scores nothing."""

@@ -1,0 +1,227 @@
+"""From the bytes of one file to what it is and the records in it. Never raises for what a file holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from harness.datatypes.scored_route import ScoredRoute
+from harness.results.openings import Refused
+from harness.results.record_format import Record, refusal, scored_route
+from harness.results.result_set import FileKind, Problem, ProblemKind, shown
+
+ABILITIES: Final = ("Overtaking", "Merging", "Emergency_Brake", "Give_Way", "Traffic_Signs")
+METRIC_INFO: Final = "metric_info.json"
+_UTF8_MARK: Final = b"\xef\xbb\xbf"
+_MERGED_KEYS: Final = ("driving score", "current_driving_score", "success rate", "eval num")
+_STATED_KEYS: Final = (*_MERGED_KEYS, *ABILITIES, "mean", "Driving Efficiency", "Driving Smoothness")
+_MERGED_NAME: Final = re.compile(r"(^|[^a-z])merged?([^a-z]|$)", re.IGNORECASE)
+# Larger lists with a wrong record are given up at it; smaller ones are taken apart record by record.
+_LARGEST_TO_TAKE_APART_BYTES: Final = 64 * 1024 * 1024
+
+_ERRORS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, MemoryError)
+
+
+class Own(msgspec.Struct):
+    """Section ``harness`` of a file of ours."""
+
+    suite: str = ""
+    seed: int | None = None
+    agent: str = ""
+    rule_version: str = ""
+
+
+_OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_RECORDS: Final = msgspec.json.Decoder(list[Record])
+_PIECES: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_RECORD: Final = msgspec.json.Decoder(Record)
+_PROGRESS: Final = msgspec.json.Decoder(list[int])
+_TEXT: Final = msgspec.json.Decoder(str | None)
+_NUMBER: Final = msgspec.json.Decoder(float)
+_OWN: Final = msgspec.json.Decoder(Own)
+
+
+@dataclass(kw_only=True)
+class Content:
+    """What a file holds; `records` are pairs of position and record."""
+
+    kind: FileKind = FileKind.OTHER
+    records: list[tuple[int, ScoredRoute]] = field(default_factory=list)
+    refused: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    done: int | None = None
+    planned: int | None = None
+    entry_status: str = ""
+    own: Own = field(default_factory=Own)
+    stated: dict[str, float] = field(default_factory=dict)
+    without_meta: int = 0
+
+
+def parse(data: bytes, name: str, file_name: str) -> Content:
+    """Read a file.
+
+    Args:
+        name: of the file, for problems.
+        file_name: its last part, which tells a merged file and a metric info.
+    """
+    content = Content()
+    try:
+        _parse(data.removeprefix(_UTF8_MARK), name, file_name, content)
+    except Refused as error:
+        content.kind = FileKind.UNREADABLE
+        content.problems.append(problem(name, error))
+    return content
+
+
+def problem(name: str, error: Refused, position: int | None = None) -> Problem:
+    """Return a refusal as a problem of a file."""
+    return Problem(kind=error.kind, file=name, found=error.found, expected=error.expected, position=position)
+
+
+def _parse(data: bytes, name: str, file_name: str, content: Content) -> None:
+    if not data.strip(b" \t\r\n\0"):
+        found = "an empty file" if not data else f"{len(data)} blank or zero bytes"
+        raise Refused(ProblemKind.MALFORMED, found, "JSON")
+    top = _top(data)
+    if "_checkpoint" not in top:
+        content.kind = _kind_without_records(top, file_name)
+        content.stated = _numbers(top)
+        return
+    inner = _decode(_OBJECT, top["_checkpoint"], "_checkpoint")
+    if "records" not in inner:
+        raise Refused(ProblemKind.MALFORMED, "no records in _checkpoint", "a list of records")
+    content.kind = FileKind.CHECKPOINT
+    content.stated = _numbers(top)
+    _read_header(top, inner, name, content)
+    _read_records(inner["records"], name, content)
+    count = len(content.records) + content.refused
+    content.kind = _kind(top, inner, file_name, content)
+    if count == 0:
+        _note_no_records(name, content)
+    elif content.done is not None and content.done != count:
+        _inconsistent(content, name, f"{count} records, progress says {content.done} done", "the same number")
+
+
+def _top(data: bytes) -> dict[str, msgspec.Raw]:
+    """Return the parts of an object; of JSON that is no object, none."""
+    try:
+        return _OBJECT.decode(data)
+    except msgspec.ValidationError:
+        _decode(msgspec.json.Decoder(msgspec.Raw), data, "")  # complete JSON of another kind
+        return {}
+    except _ERRORS as error:
+        raise refusal(error) from error
+
+
+def _kind_without_records(top: Mapping[str, msgspec.Raw], file_name: str) -> FileKind:
+    if all(ability in top for ability in ABILITIES):
+        return FileKind.ABILITY
+    return FileKind.METRIC_INFO if file_name == METRIC_INFO and top else FileKind.OTHER
+
+
+def _kind(
+    top: Mapping[str, msgspec.Raw], inner: Mapping[str, msgspec.Raw], file_name: str, content: Content
+) -> FileKind:
+    count = len(content.records) + content.refused
+    if "harness" in top:
+        return FileKind.UNIT
+    if any(key in top for key in _MERGED_KEYS) or _MERGED_NAME.search(file_name.removesuffix(".json")):
+        return FileKind.MERGED
+    if "progress" not in inner and "entry_status" not in top and count > 1:
+        return FileKind.MERGED
+    planned = content.planned if content.planned is not None else count
+    return FileKind.ROUTE if planned <= 1 and count <= 1 else FileKind.CHECKPOINT
+
+
+def _read_header(top: Mapping[str, msgspec.Raw], inner: Mapping[str, msgspec.Raw], name: str, content: Content) -> None:
+    try:
+        if "progress" in inner:
+            progress = _decode(_PROGRESS, inner["progress"], "progress")
+            if len(progress) not in (0, 2) or any(not 0 <= number <= 10**9 for number in progress):
+                raise Refused(ProblemKind.INCONSISTENT, f"progress {shown(progress, 60)}", "[done, planned]")
+            content.done, content.planned = progress or (None, None)
+        if "entry_status" in top:
+            content.entry_status = _decode(_TEXT, top["entry_status"], "entry_status") or ""
+    except Refused as error:
+        _inconsistent(content, name, error.found, error.expected)
+    if "harness" in top:
+        content.own = _decode(_OWN, top["harness"], "harness")  # without it the seed would be unknown
+
+
+def _read_records(raw: msgspec.Raw, name: str, content: Content) -> None:
+    try:
+        records = _RECORDS.decode(raw)
+    except _ERRORS as error:
+        if len(memoryview(raw)) > _LARGEST_TO_TAKE_APART_BYTES:
+            raise refusal(error) from error
+        _take_apart(raw, name, content)
+        return
+    for position, record in enumerate(records):
+        _take(record, position, name, content)
+
+
+def _take_apart(raw: msgspec.Raw, name: str, content: Content) -> None:
+    """Read a list with at least one wrong record in it."""
+    for position, piece in enumerate(_decode(_PIECES, raw, "records")):
+        try:
+            record = _RECORD.decode(piece)
+        except _ERRORS as error:
+            content.refused += 1
+            content.problems.append(problem(name, refusal(error), position))
+        else:
+            _take(record, position, name, content)
+
+
+def _take(record: Record, position: int, name: str, content: Content) -> None:
+    try:
+        route = scored_route(record)
+    except Refused as error:
+        content.refused += 1
+        content.problems.append(problem(name, error, position))
+        return
+    content.without_meta += record.meta is None
+    content.records.append((position, route))
+
+
+def _note_no_records(name: str, content: Content) -> None:
+    facts = []
+    if content.planned is not None:
+        facts.append(f"{content.done} of {content.planned} routes done")
+    if content.entry_status:
+        facts.append(f"entry_status {shown(content.entry_status, 60)}")
+    found = f"no record ({', '.join(facts)})" if facts else "no record"
+    content.problems.append(
+        Problem(kind=ProblemKind.NO_RECORDS, file=name, found=found, expected="at least one record")
+    )
+
+
+def _inconsistent(content: Content, name: str, found: str, expected: str) -> None:
+    content.problems.append(Problem(kind=ProblemKind.INCONSISTENT, file=name, found=found, expected=expected))
+
+
+def _numbers(top: Mapping[str, msgspec.Raw]) -> dict[str, float]:
+    """Return the numbers that a file states of itself; they are shown, never counted, so a wrong one is left out."""
+    numbers: dict[str, float] = {}
+    for key in _STATED_KEYS:
+        if key in top:
+            try:
+                numbers[key] = _NUMBER.decode(top[key])
+            except _ERRORS:
+                continue
+    return numbers
+
+
+def _decode(decoder: msgspec.json.Decoder[Any], raw: Any, where: str) -> Any:
+    try:
+        return decoder.decode(raw)
+    except _ERRORS as error:
+        refused = refusal(error)
+        if where and " at " not in refused.found:
+            refused.found = f"{refused.found} at {where}"
+        if refused.kind is ProblemKind.WRONG_RECORD:
+            refused.kind = ProblemKind.MALFORMED
+        raise refused from error
