@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -171,25 +170,6 @@ def test_what_the_official_writers_wrote_is_read(harness_data: Path) -> None:
         ], file.name
         assert not results.problems
         assert results.files[0].entry_status == content["entry_status"]
-
-
-CPU_SECONDS = """
-import resource, sys
-from pathlib import Path
-from harness.results.read import read_results
-from harness.results.result_set import OnDuplicate
-count = len(read_results([Path(sys.argv[1])], on_duplicate=OnDuplicate.ALL).records)
-used = resource.getrusage(resource.RUSAGE_SELF)
-print(count, used.ru_utime + used.ru_stime)
-"""
-
-
-def test_all_published_records_take_little_time(harness_data: Path) -> None:
-    """Start of the interpreter included; the bar is 1.5 s on one core, in processor time since machines are shared."""
-    command = [sys.executable, "-c", CPU_SECONDS, str(harness_data / "results")]
-    count, seconds = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-    assert int(count) == 3092
-    assert float(seconds) < 1.5
 
 
 def test_every_published_file_is_accounted_for(harness_data: Path) -> None:

@@ -392,11 +392,11 @@ def test_names_and_links_in_archives_lead_nowhere(tmp_path: Path) -> None:
     results = read_results([archive])
     assert sorted(tmp_path.rglob("*")) == before
     assert [each.route.xml_id for each in results.records] == ["1", "2"]
-    assert {problem.file.rpartition(":")[2] for problem in results.problems} == {
-        "link.json",
-        "hard.json",
-        "device.json",
-        "fifo.json",
+    assert {problem.file.rpartition(":")[2]: problem.found for problem in results.problems} == {
+        "link.json": "a link inside the archive",
+        "hard.json": "a link inside the archive",
+        "device.json": "a special file inside the archive",
+        "fifo.json": "a special file inside the archive",
     }
     assert results.never_opened == {".txt": 1, ".tar": 1}
     assert "hidden, not read (1)" in str(results.notes[0])

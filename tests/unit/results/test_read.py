@@ -85,9 +85,10 @@ def test_seeds_come_from_folder_names(tmp_path: Path, folder: str, seed: int | N
     assert read_results([archive]).seeds == (seed,)
 
 
-def test_a_folder_named_after_its_route_is_no_seed(tmp_path: Path) -> None:
-    for route in (17, 18):
-        write(tmp_path / "agent" / str(route) / "eval.json", checkpoint([record(route)]))
+@pytest.mark.parametrize(("folder", "route"), [("17", "17"), ("017", "17"), ("017", "017")])
+def test_a_folder_named_after_its_route_is_no_seed(tmp_path: Path, folder: str, route: str) -> None:
+    write(tmp_path / "agent" / folder / "eval.json", checkpoint([record(route)]))
+    write(tmp_path / "agent" / "18" / "eval.json", checkpoint([record(18)]))
     assert read_results([tmp_path / "agent"]).seeds == (None,)
 
 
