@@ -11,6 +11,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from harness.results.read import read_results
+from harness.results.result_set import FileKind, Problem, ResultSet
+
 KEYS = ("collisions_layout", "red_light", "min_speed_infractions", "outside_route_lanes", "route_timeout")
 
 
@@ -85,3 +88,24 @@ def drives(draw: st.DrawFn, largest: int = 12) -> list[dict[str, Any]]:
         )
         for index, (xml_id, repetition) in enumerate(keys)
     ]
+
+
+def only_problem(path: Path) -> Problem:
+    """Return the one problem of a path without a sound record."""
+    results = read_results([path])
+    (problem,) = results.problems
+    assert not results.records
+    return problem
+
+
+def accounted(results: ResultSet) -> None:
+    """Check that every file is there, with its records counted, or with a problem, or known as something else."""
+    for file in results.files:
+        has_problem = any(problem.file == file.name for problem in results.problems)
+        assert file.counted or has_problem or file.kind in (FileKind.OTHER, FileKind.ABILITY, FileKind.METRIC_INFO)
+    for problem in results.problems:
+        assert problem.file and problem.found and problem.expected
+        assert str(problem).isprintable()
+    for each in results.records:
+        each.route.route_id.encode()
+        json.dumps(dict(each.route.messages)).encode()
