@@ -1,0 +1,325 @@
+"""Bench2Drive: driving score, success rate, driving efficiency and the five abilities.
+
+Rules and figures are those of Thinklab-SJTU/Bench2Drive ``tools/merge_route_json.py``,
+``tools/efficiency_smoothness_benchmark.py`` and ``tools/ability_benchmark.py``. Comfort is in `smoothness`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from harness.datatypes.infraction import InfractionKind
+from harness.datatypes.scored_route import ScoredRoute
+from harness.errors import HarnessError
+from harness.metrics.route_set import SetScores, missing_ids, repeated_ids, score_set
+from harness.metrics.success import SuccessRule, is_success
+
+#: Percent of the traffic's speed above which an entry is left out.
+FASTEST_PERCENT: Final = 1000.0
+_PERCENT: Final = re.compile(r"\b(\d+\.?\d*)%")
+
+_JUNCTION_TURNS: Final = (
+    "NonSignalizedJunctionLeftTurn",
+    "NonSignalizedJunctionLeftTurnEnterFlow",
+    "NonSignalizedJunctionRightTurn",
+    "SignalizedJunctionLeftTurn",
+    "SignalizedJunctionLeftTurnEnterFlow",
+    "SignalizedJunctionRightTurn",
+)
+TRAFFIC_SIGNS: Final = "Traffic_Signs"
+#: Scenario types of each ability; a type may be in two.
+ABILITIES: Final[Mapping[str, frozenset[str]]] = {
+    "Overtaking": frozenset(
+        {
+            "Accident",
+            "AccidentTwoWays",
+            "ConstructionObstacle",
+            "ConstructionObstacleTwoWays",
+            "HazardAtSideLane",
+            "HazardAtSideLaneTwoWays",
+            "ParkedObstacle",
+            "ParkedObstacleTwoWays",
+            "VehicleOpensDoorTwoWays",
+        }
+    ),
+    "Merging": frozenset(
+        {
+            "CrossingBicycleFlow",
+            "EnterActorFlow",
+            "HighwayCutIn",
+            "HighwayExit",
+            "InterurbanActorFlow",
+            "InterurbanAdvancedActorFlow",
+            "MergerIntoSlowTraffic",
+            "MergerIntoSlowTrafficV2",
+            "ParkingExit",
+            "SequentialLaneChange",
+            *_JUNCTION_TURNS,
+        }
+    ),
+    "Emergency_Brake": frozenset(
+        {
+            "BlockedIntersection",
+            "ControlLoss",
+            "DynamicObjectCrossing",
+            "HardBreakRoute",
+            "OppositeVehicleRunningRedLight",
+            "OppositeVehicleTakingPriority",
+            "ParkingCrossingPedestrian",
+            "ParkingCutIn",
+            "PedestrianCrossing",
+            "StaticCutIn",
+            "VehicleTurningRoute",
+            "VehicleTurningRoutePedestrian",
+        }
+    ),
+    "Give_Way": frozenset({"InvadingTurn", "YieldToEmergencyVehicle"}),
+    TRAFFIC_SIGNS: frozenset(
+        {
+            "BlockedIntersection",
+            "CrossingBicycleFlow",
+            "EnterActorFlow",
+            "OppositeVehicleRunningRedLight",
+            "OppositeVehicleTakingPriority",
+            "PedestrianCrossing",
+            "T_Junction",
+            "VanillaNonSignalizedTurn",
+            "VanillaNonSignalizedTurnEncounterStopsign",
+            "VanillaSignalizedTurnEncounterGreenLight",
+            "VanillaSignalizedTurnEncounterRedLight",
+            "VehicleTurningRoute",
+            "VehicleTurningRoutePedestrian",
+            *_JUNCTION_TURNS,
+        }
+    ),
+}
+
+
+class AbilityFormula(StrEnum):
+    """How Traffic_Signs counts a junction that was passed: S successes, J junctions passed, T routes.
+
+    Attributes:
+        V003: (S + J) / (2 T), of the set 0.0.3 and of LEAD's copy; published tables use it, on either set.
+        V004: routes with S or J, divided by T.
+    """
+
+    V003 = "0.0.3"
+    V004 = "0.0.4"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench2DriveScores:
+    """Driving score and success rate with what the sums are over.
+
+    Attributes:
+        scores: of the records of the set; repeated ones are added, as the official tool does.
+        missing: XML ids of the set without a record.
+        repeated: ``route_id`` with more than one record.
+        outside: ``route_id`` of records whose route is not in the set; they are not in ``scores``.
+    """
+
+    scores: SetScores
+    missing: tuple[str, ...]
+    repeated: tuple[str, ...]
+    outside: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Efficiency:
+    """Mean speed in percent of the traffic's; above 100 is faster than traffic, and no praise by itself.
+
+    Attributes:
+        percent: mean over ``routes``; None without any.
+        routes: records that have a usable entry; the divisor.
+        without_entry: ``route_id`` of records without an entry, left out.
+        only_too_fast: ``route_id`` of records all of whose entries are above `FASTEST_PERCENT`, left out
+            (the official program divides by zero).
+        entries_left_out: entries above `FASTEST_PERCENT`.
+    """
+
+    percent: float | None
+    routes: int
+    without_entry: tuple[str, ...]
+    only_too_fast: tuple[str, ...]
+    entries_left_out: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ability:
+    """One ability.
+
+    Attributes:
+        routes: routes of the set in the group that have a record.
+        successes: S, by the Bench2Drive rule.
+        junctions_passed: J, of the routes whose junction position is known; 0 outside Traffic_Signs.
+        lowest, highest: 0 to 1; they differ as far as junction positions are not known. None without routes.
+    """
+
+    name: str
+    routes: int
+    successes: int
+    junctions_passed: int
+    lowest: float | None
+    highest: float | None
+
+    @property
+    def value(self) -> float | None:
+        """The ability, 0 to 1; None without routes or while positions that matter are not known."""
+        return self.lowest if self.lowest == self.highest else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Abilities:
+    """The five abilities.
+
+    Attributes:
+        mean: plain mean of the five values; None if one has no value.
+        missing: (scenario type, XML id) of the routes without a record; they are in no divisor.
+        repeated: ``route_id`` with more than one record; the first one counts.
+        outside: ``route_id`` of records whose route is not in the set.
+        without_junction: XML ids of Traffic_Signs routes with a record and without a junction position.
+    """
+
+    formula: AbilityFormula
+    groups: tuple[Ability, ...]
+    mean: float | None
+    missing: tuple[tuple[str, str], ...]
+    repeated: tuple[str, ...]
+    outside: tuple[str, ...]
+    without_junction: tuple[str, ...]
+
+
+def scores(routes: Sequence[ScoredRoute], set_ids: Sequence[str]) -> Bench2DriveScores:
+    """Return driving score and success rate of a set of routes (220, Dev10 or any other).
+
+    Args:
+        set_ids: XML ids of the set; their number is the divisor.
+
+    Raises:
+        HarnessError: the set is empty.
+    """
+    known = frozenset(set_ids)
+    inside = [route for route in routes if route.xml_id in known]
+    return Bench2DriveScores(
+        scores=score_set(inside, len(set_ids), SuccessRule.B2D),
+        missing=missing_ids(inside, set_ids),
+        repeated=repeated_ids(inside),
+        outside=_outside(routes, known),
+    )
+
+
+def efficiency(routes: Sequence[ScoredRoute]) -> Efficiency:
+    """Return the mean over records of the mean percentage of their minimum-speed entries.
+
+    Raises:
+        HarnessError: an entry does not name its percentage.
+    """
+    means: list[float] = []
+    without_entry: list[str] = []
+    only_too_fast: list[str] = []
+    left_out = 0
+    for route in routes:
+        entries = [_percent(route, text) for text in route.messages.get(InfractionKind.MIN_SPEED.value, ())]
+        usable = [entry for entry in entries if entry <= FASTEST_PERCENT]
+        left_out += len(entries) - len(usable)
+        if usable:
+            means.append(sum(usable) / len(usable))
+        else:
+            (only_too_fast if entries else without_entry).append(route.route_id)
+    return Efficiency(
+        percent=sum(means) / len(means) if means else None,
+        routes=len(means),
+        without_entry=tuple(without_entry),
+        only_too_fast=tuple(only_too_fast),
+        entries_left_out=left_out,
+    )
+
+
+def abilities(
+    routes: Sequence[ScoredRoute],
+    scenario_types: Mapping[str, str],
+    junction_percent: Mapping[str, float],
+    formula: AbilityFormula,
+) -> Abilities:
+    """Return the five abilities over the routes of a set that have a record.
+
+    Args:
+        routes: records; the first one of a route counts.
+        scenario_types: type of the first scenario by XML id, for every route of the set, in the order in which
+            missing ones are named.
+        junction_percent: route completion [percent] above which the first junction counts as passed, by XML id:
+            100 (k + 8) / n for the k-th of n points of the 1 m plan, counted from 1. Needed for Traffic_Signs only.
+    """
+    first: dict[str, ScoredRoute] = {}
+    for route in routes:
+        first.setdefault(route.xml_id, route)
+    groups = tuple(
+        _ability(
+            name,
+            [first[xml_id] for xml_id, kind in scenario_types.items() if kind in kinds and xml_id in first],
+            junction_percent,
+            formula,
+        )
+        for name, kinds in ABILITIES.items()
+    )
+    values = [group.value for group in groups if group.value is not None]
+    of_signs = [xml_id for xml_id, kind in scenario_types.items() if kind in ABILITIES[TRAFFIC_SIGNS]]
+    return Abilities(
+        formula=formula,
+        groups=groups,
+        mean=sum(values) / len(groups) if len(values) == len(groups) else None,
+        missing=tuple((kind, xml_id) for xml_id, kind in scenario_types.items() if xml_id not in first),
+        repeated=repeated_ids(routes),
+        outside=_outside(routes, frozenset(scenario_types)),
+        without_junction=tuple(x for x in of_signs if x in first and x not in junction_percent),
+    )
+
+
+def _outside(routes: Sequence[ScoredRoute], set_ids: frozenset[str]) -> tuple[str, ...]:
+    return tuple(route.route_id for route in routes if route.xml_id not in set_ids)
+
+
+def _percent(route: ScoredRoute, text: str) -> float:
+    found = _PERCENT.search(text)
+    if found is None:
+        raise HarnessError(f"record {route.route_id}: found {text!r}, expected '... <p>% of the surrounding traffic's'")
+    return float(found.group(1))
+
+
+def _ability(
+    name: str, routes: Sequence[ScoredRoute], junction_percent: Mapping[str, float], formula: AbilityFormula
+) -> Ability:
+    good = [is_success(route, SuccessRule.B2D) for route in routes]
+    counts_junctions = name == TRAFFIC_SIGNS
+    # A route that broke a traffic rule gets no credit wherever its junction lies.
+    passed = [counts_junctions and _passed(route, junction_percent.get(route.xml_id)) for route in routes]
+    maybe = [value is None for value in passed]
+    sure = [value is True for value in passed]
+    if counts_junctions and formula is AbilityFormula.V003:
+        divisor = 2 * len(routes)
+        lowest, highest = sum(good) + sum(sure), sum(good) + sum(sure) + sum(maybe)
+    else:
+        divisor = len(routes)
+        lowest = sum(g or s for g, s in zip(good, sure, strict=True))
+        highest = sum(g or s or m for g, s, m in zip(good, sure, maybe, strict=True))
+    return Ability(
+        name=name,
+        routes=len(routes),
+        successes=sum(good),
+        junctions_passed=sum(sure),
+        lowest=lowest / divisor if divisor else None,
+        highest=highest / divisor if divisor else None,
+    )
+
+
+def _passed(route: ScoredRoute, junction_percent: float | None) -> bool | None:
+    """Return whether the ego got past the first junction by the rules; None if that is not known."""
+    if any(route.messages.get(kind.value) for kind in (InfractionKind.RED_LIGHT, InfractionKind.STOP)):
+        return False
+    if junction_percent is None:
+        return None
+    return route.completion_percent > junction_percent
