@@ -73,10 +73,10 @@ def test_epdms(changes: dict[str, float], expected: float) -> None:
 
 
 def test_what_the_human_did_too_is_forgiven() -> None:
-    agent = dataclasses.replace(GOOD, drivable_area=0.0, lane_keeping=0.0, ego_progress=0.5)
+    agent = dataclasses.replace(GOOD, drivable_area=0.0, driving_direction=0.0, lane_keeping=0.0)
     human = dataclasses.replace(GOOD, drivable_area=0.0, driving_direction=0.5)
     filtered = forgive_like_human(agent, human)
-    assert filtered == dataclasses.replace(GOOD, lane_keeping=0.0, ego_progress=0.5)
+    assert filtered == dataclasses.replace(GOOD, driving_direction=0.0, lane_keeping=0.0)
 
 
 def test_invalid_tokens_are_counted_and_in_no_mean() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,6 +28,8 @@ BLOCKED = {"vehicle_blocked": ("Agent got blocked at (x=0, y=0, z=0)",)}
         (route(messages=SPEED), True, True, True),
         (route(messages=LANE, penalty=0.98), False, True, False),
         (route(messages={"red_light": ()}), True, True, True),
+        (dataclasses.replace(route(), penalty=0.9), True, True, False),
+        (dataclasses.replace(route(), driving_score=99.0), True, True, False),
         (route(messages={"red_light": ("ran it",)}, penalty=0.7), False, False, False),
         (route(status="Failed", completion_percent=40.0), False, True, False),
         (route(status="Failed - Agent got blocked", completion_percent=99.0, messages=BLOCKED), False, False, False),
