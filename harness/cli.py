@@ -21,6 +21,7 @@ from harness.commands.doctor import doctor_command
 from harness.commands.evaluate import eval_command, list_command
 from harness.commands.jobs import check_agent_command, drive_unit_command, work_command
 from harness.commands.runs import reconcile_command, scancel_command, status_command
+from harness.commands.score import score_command
 from harness.commands.simulator import routes_group, simulator_command, towns_group
 from harness.config import ensure_home, is_verbose
 from harness.errors import EXIT_COMPLETE, EXIT_ERROR, EXIT_USAGE, HarnessError
@@ -96,6 +97,7 @@ def cli() -> None:
 
 for _command in (
     eval_command,
+    score_command,
     collect_command,
     status_command,
     scancel_command,

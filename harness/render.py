@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from harness.stages.collect import CollectPreview, CollectResult
     from harness.stages.evaluate import EvaluateResult, Preview
     from harness.stages.launch import Launch
+    from harness.stages.score import ScoreReport
     from harness.stages.status import Status
     from harness.stages.submissions import Planned
 
@@ -31,6 +32,21 @@ def print_json(document: dict[str, Any]) -> None:
 def print_success(command: str, data: dict[str, Any]) -> None:
     """Print the document of a command that did all it was asked for."""
     print_json({"version": 1, "command": command, "status": "success", "exit_code": 0, "data": data, "errors": []})
+
+
+def print_envelope(command: str, data: dict[str, Any], exit_code: int) -> None:
+    """Print the document of a command whose answer may be partial."""
+    status = "success" if exit_code == 0 else "partial"
+    document = {"version": 1, "command": command, "status": status, "exit_code": exit_code, "data": data, "errors": []}
+    print_json(document)
+
+
+def print_score(report: ScoreReport, *, with_means: bool) -> None:
+    """Print what result files are worth; without ``with_means`` only what was found and what is missing."""
+    from harness.stages.score_text import score_lines
+
+    for line in score_lines(report, with_means=with_means):
+        click.echo(line)
 
 
 def print_preview(shown: Preview, output: str) -> None:

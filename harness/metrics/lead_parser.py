@@ -16,7 +16,7 @@ from harness.datatypes.infraction import InfractionKind
 from harness.datatypes.result import Failure
 from harness.datatypes.scored_route import ScoredRoute
 from harness.errors import HarnessError
-from harness.metrics import lb20
+from harness.metrics import lb20, rules
 
 #: What a fixed coefficient is multiplied with before it is spread over the driven kilometres.
 NORMALISED_WEIGHT: Final = 0.2
@@ -174,11 +174,11 @@ def route_figures(route: ScoredRoute) -> RouteFigures:
     amounts[InfractionKind.MIN_SPEED.value] = 1.0 - sum(clipped) / len(clipped) if clipped else 0.0
 
     penalty = 1.0
-    for kind, coefficient in lb20.COEFFICIENTS.items():
+    for kind, coefficient in rules.COEFFICIENTS.items():
         if driven_km > 0.0:
             penalty *= math.pow(NORMALISED_WEIGHT * coefficient, amounts[kind.value] / driven_km)
     for speed in speeds:
-        penalty *= 1.0 - lb20.MIN_SPEED_WEIGHT * (1.0 - speed / 100.0)
+        penalty *= 1.0 - rules.MIN_SPEED_WEIGHT * (1.0 - speed / 100.0)
     for _, percent in outside:
         penalty *= 1.0 - percent / 100.0
     return RouteFigures(

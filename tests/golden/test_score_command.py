@@ -1,0 +1,122 @@
+"""Published tables, through the command line: what a lab's own files give with `harness score`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from harness.cli import cli
+from harness.errors import HarnessError
+
+# The rows of the benchmark's own table: Base and Generalization driving score and success rate, changes as its parser
+# prints them (rounded first) and as its leaderboard does.
+FAIL2DRIVE = {
+    "TFv6": ((90.2, 93.3), (79.5, 70.7), (-11.9, -24.2), (-11.8, -24.3)),
+    "BridgeDrive.tar.gz": ((91.6, 95.0), (82.0, 75.0), (-10.5, -21.1), (-10.5, -21.1)),
+    "BevAD.tar.gz": ((87.4, 83.3), (82.3, 68.7), (-5.8, -17.5), (-5.8, -17.6)),
+}
+# Driving score, success rate and efficiency, all percent.
+BENCH2DRIVE = {"plant2_pdm_lite": (97.02, 92.27, 250.04), "plant2_tfpp": (84.21, 67.27, None)}
+
+
+def score(*arguments: object) -> Result:
+    """Run the command in this process; errors are raised."""
+    runner = CliRunner()
+    return runner.invoke(cli, ["score", *map(str, arguments)], standalone_mode=False, catch_exceptions=False)
+
+
+def data_of(*arguments: object) -> dict[str, Any]:
+    answer = score(*arguments, "--output", "json")
+    found: dict[str, Any] = json.loads(answer.stdout)["data"]
+    return found
+
+
+@pytest.mark.parametrize("agent", FAIL2DRIVE)
+def test_published_rows_of_fail2drive(harness_data: Path, agent: str) -> None:
+    base, generalization, rounded_first, unrounded = FAIL2DRIVE[agent]
+    path = harness_data / "results" / "fail2drive" / agent
+    answer = score(path, "--bench", "fail2drive")
+    assert answer.return_value == 0
+    for name, (driving_score, success) in (("Base", base), ("Generalization", generalization)):
+        assert f"\n{name}: DS {driving_score:.1f}, SR {success:.1f} %" in answer.stdout
+    for how, (score_change, success_change) in (("parser", rounded_first), ("leaderboard", unrounded)):
+        assert f"as the {how} does: DS {score_change:+.1f} %, SR {success_change:+.1f} %" in answer.stdout
+    assert "600 of 600 penalties follow from their events" in answer.stdout
+    data = data_of(path, "--bench", "fail2drive")
+    assert (data["expected"], data["found"], data["missing"]) == (600, 600, 0)
+
+
+@pytest.mark.parametrize("agent", BENCH2DRIVE)
+def test_published_numbers_of_bench2drive(harness_data: Path, agent: str) -> None:
+    data = data_of(harness_data / "results" / "bench2drive" / agent, "--bench", "bench2drive")
+    driving_score, success, efficiency = BENCH2DRIVE[agent]
+    assert data["official"]["driving_score"] == pytest.approx(driving_score, abs=0.005)
+    assert 100.0 * data["official"]["success_rate"] == pytest.approx(success, abs=0.005)
+    assert efficiency is None or data["efficiency"]["percent"] == pytest.approx(efficiency, abs=0.005)
+    assert any("merged.json" in note for note in data["notes"])
+
+
+def test_an_incomplete_set_has_no_headline_unless_asked_for(harness_data: Path) -> None:
+    path = harness_data / "results" / "bench2drive" / "lead_tfv6_single_seed"
+    answer = score(path, "--bench", "bench2drive")
+    assert answer.return_value == 3
+    assert "220 expected, 211 found, 9 missing, 9 crashed" in answer.stdout
+    assert "DS" not in answer.stdout and "--allow-partial" in answer.stdout
+    asked = score(path, "--bench", "bench2drive", "--allow-partial")
+    assert asked.return_value == 3
+    assert "official (missing = 0, divisor 220): DS 85.72, SR 74.55 %" in asked.stdout
+    assert "over those found (divisor 211): DS 89.38, SR 77.73 %" in asked.stdout
+    assert "24759.json: found no record" in asked.stdout
+
+
+def test_results_of_another_benchmark_are_refused(harness_data: Path) -> None:
+    with pytest.raises(HarnessError, match=r"184 routes that mini does not have \(0, 1000") as caught:
+        score(harness_data / "results" / "fail2drive" / "TFv6", "--bench", "mini")
+    assert caught.value.exit_code == 2
+
+
+def test_two_results_of_one_drive_name_both_files(harness_data: Path) -> None:
+    path = harness_data / "golden" / "bench2drive" / "duplicates"
+    with pytest.raises(HarnessError, match=r"route 1711 .*bench2drive220_0.json record 0 and .*bench2drive220_9.json"):
+        score(path, "--bench", "bench2drive")
+    expected = json.loads((path.parent / "duplicates.expected.json").read_text())["bench2drive_tools"]
+    every = data_of(path, "--bench", "bench2drive", "--on-duplicate", "all")
+    assert every["official"]["driving_score"] == pytest.approx(expected["driving score"], abs=1e-9)
+    assert every["official"]["success_rate"] == pytest.approx(expected["success rate"], abs=1e-9)
+
+
+def _write_route(folder: Path, number: str, status: str, completion: float, factor: float) -> None:
+    collision = "Agent collided against object with type=a and id=1 at (x=0.0, y=0.0, z=0.0)"
+    record = {
+        "index": 0,
+        "route_id": f"RouteScenario_{int(number)}_rep0",
+        "status": status,
+        "num_infractions": int(factor < 1.0),
+        "infractions": {"collisions_vehicle": [collision] if factor < 1.0 else []},
+        "scores": {"score_route": completion, "score_penalty": factor, "score_composed": completion * factor},
+        "meta": {"route_length": 100.0, "duration_game": 10.0, "duration_system": 1.0},
+    }
+    content = {"_checkpoint": {"records": [record], "progress": [1, 1]}, "entry_status": "Finished"}
+    (folder / f"{number}.json").write_text(json.dumps(content))
+
+
+def test_what_is_missing_counts_as_zero_and_what_is_there_is_said(tmp_path: Path) -> None:
+    _write_route(tmp_path, "01", "Perfect", 100.0, 1.0)
+    _write_route(tmp_path, "02", "Failed - Agent crashed", 50.0, 0.6)
+    data = data_of(tmp_path, "--bench", "mini")
+    assert (data["expected"], data["found"], data["missing"], data["crashed"]) == (16, 2, 14, 1)
+    assert data["official"]["driving_score"] == pytest.approx((100.0 + 30.0) / 16)
+    assert data["available"]["driving_score"] == pytest.approx(65.0)
+    assert data["audit"]["fits"]["lb20"] == 2
+
+
+def test_a_penalty_that_its_events_do_not_explain_is_named(tmp_path: Path) -> None:
+    _write_route(tmp_path, "01", "Completed", 100.0, 0.6)
+    _write_route(tmp_path, "02", "Completed", 100.0, 0.5)
+    answer = score(tmp_path, "--bench", "mini")
+    assert "audit: 1 of 2 penalties follow from their events by Leaderboard 2.0" in answer.stdout
+    assert "RouteScenario_2_rep0: found penalty 0.500000, expected 0.600000" in answer.stdout
