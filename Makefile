@@ -40,14 +40,14 @@ SHELL := bash
 #: SHORT         SHORT=1 scales make soak down to 15 minutes
 #: RESULTS       result file, folder or archive that make score reads (outputs/evaluation/latest)
 #: ON_DUPLICATE  make score: which of two results of one drive counts: error, newest, first, all
-#: ALLOW_PARTIAL ALLOW_PARTIAL=1 has make score print the means of an incomplete set, too
+#: PARTIAL       PARTIAL=1 has make score print the means of an incomplete set, too
 #: COMPARE       COMPARE=1 compares make bench with the stored run before it
 #: CONFIRM       CONFIRM=1 answers the question of make clean and make clean-failed with yes
 #: PYTHON        Python 3.11 or 3.12 to make .venv with; default: the first of python3.12, python3.11, python3 that fits
 VALUES := BENCH ONLY SEEDS AGENT CONFIG JOBS RUN SIM OUTPUT HARNESS_DATA HARNESS_CACHE FROM TOWN PORT MAPS COUNT SEED PYTHON \
   DATASET ROOT ROUTES REPETITIONS ONLY_TYPES WITHOUT_TYPES MAX_PER_TYPE \
   BACKEND PARTITION GPU CPU TIMEOUT TEMPLATE ACCOUNT QOS MEM CONSTRAINT RESULTS ON_DUPLICATE
-SWITCHES := NEW PRINT_ONLY VERBOSE SHORT COMPARE CONFIRM DETACH ALL WATCH ALLOW_PARTIAL
+SWITCHES := NEW PRINT_ONLY VERBOSE SHORT COMPARE CONFIRM DETACH ALL WATCH PARTIAL
 
 # What the user typed is text: it is never expanded and reaches the recipes through the environment only.
 $(foreach v,$(VALUES) $(SWITCHES),$(if $(value $v),$(eval override $v := $$(value $v))))
@@ -105,7 +105,7 @@ doctor: $(READY) ## Check this machine and, through a probe job, the nodes of PA
 .PHONY: score
 score: $(READY) ## Score result files of any lab in RESULTS by the rules of BENCH
 	@exec $(HARNESS) score "$${RESULTS:-outputs/evaluation/latest}" --bench="$${BENCH:-mini}" \
-	  $${ON_DUPLICATE:+--on-duplicate="$$ON_DUPLICATE"} $${ALLOW_PARTIAL:+--allow-partial} $${OUTPUT:+--output="$$OUTPUT"}
+	  $${ON_DUPLICATE:+--on-duplicate="$$ON_DUPLICATE"} $${PARTIAL:+--allow-partial} $${OUTPUT:+--output="$$OUTPUT"}
 
 .PHONY: simulator
 simulator: $(READY) ## Serve TOWN on PORT to any program that uses the carla client
