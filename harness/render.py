@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from harness.metrics.uncertainty import Paired
     from harness.stages.campaign import CampaignResult
     from harness.stages.cancel import CancelReport
     from harness.stages.collect import CollectPreview, CollectResult
@@ -46,6 +47,14 @@ def print_score(report: ScoreReport, *, with_means: bool) -> None:
     from harness.stages.score_text import score_lines
 
     for line in score_lines(report, with_means=with_means):
+        click.echo(line)
+
+
+def print_comparison(comparison: Paired) -> None:
+    """Print how a second agent differs from the first."""
+    from harness.stages.score_text import paired_lines
+
+    for line in paired_lines(comparison):
         click.echo(line)
 
 

@@ -8,7 +8,7 @@ import click
 
 from harness.commands.options import OUTPUT
 from harness.errors import EXIT_COMPLETE, EXIT_PARTIAL
-from harness.render import print_envelope, print_score
+from harness.render import print_comparison, print_envelope, print_score
 
 _DUPLICATES = ("error", "newest", "first", "all")
 
@@ -24,8 +24,18 @@ _DUPLICATES = ("error", "newest", "first", "all")
     help="Which of two results of one drive counts; all: each, as in the benchmarks' own tools.",
 )
 @click.option("--allow-partial", is_flag=True, help="Print means of an incomplete set too, with their divisor.")
+@click.option(
+    "--compare",
+    "others",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Results of a second agent, compared route by route; can be given several times.",
+)
 @OUTPUT
-def score_command(paths: tuple[Path, ...], bench: str, on_duplicate: str, allow_partial: bool, output: str) -> int:
+def score_command(
+    paths: tuple[Path, ...], bench: str, on_duplicate: str, allow_partial: bool, others: tuple[Path, ...], output: str
+) -> int:
     """Score result files of any lab: files, folders or archives.
 
     Prints the official number, in which a missing route counts as zero, beside the mean over the routes there are, and
@@ -33,12 +43,21 @@ def score_command(paths: tuple[Path, ...], bench: str, on_duplicate: str, allow_
     could not be read.
     """
     from harness.results.result_set import OnDuplicate
-    from harness.stages.score import ScoreRequest, report_data, score
+    from harness.stages.score import ScoreRequest, compare, paired_data, report_data, score
 
-    report = score(ScoreRequest(paths=paths, bench=bench, on_duplicate=OnDuplicate(on_duplicate)))
-    code = EXIT_COMPLETE if report.is_complete else EXIT_PARTIAL
+    choice = OnDuplicate(on_duplicate)
+    reports = [score(ScoreRequest(paths=given, bench=bench, on_duplicate=choice)) for given in (paths, others) if given]
+    is_complete = all(report.is_complete for report in reports)
+    code = EXIT_COMPLETE if is_complete else EXIT_PARTIAL
+    comparison = compare(reports[0], reports[1]) if others else None
     if output == "json":
-        print_envelope("score", report_data(report), code)
-    else:
+        data = report_data(reports[0])
+        if comparison is not None:
+            data |= {"second": report_data(reports[1]), "comparison": paired_data(comparison)}
+        print_envelope("score", data, code)
+        return code
+    for report in reports:
         print_score(report, with_means=report.is_complete or allow_partial)
+    if comparison is not None:
+        print_comparison(comparison)
     return code

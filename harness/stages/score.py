@@ -22,6 +22,7 @@ from harness.metrics.audit import AuditReport, audit
 from harness.metrics.route_set import SetScores, score_set
 from harness.metrics.rules import TITLES, RuleVersion
 from harness.metrics.success import SuccessRule
+from harness.metrics.uncertainty import LEVEL, Interval, Paired, bootstrap, paired
 from harness.results.read import read_results
 from harness.results.result_set import OnDuplicate, ReadRecord, ResultSet
 from harness.suites import Suite, load_suite
@@ -59,6 +60,7 @@ class ScoreReport:
 
     Attributes:
         scores: over all seeds; its ``expected`` is routes times seeds.
+        interval: of the official driving score, over routes drawn anew.
         completion_percent: mean route completion over the records; None without any.
         crashed: records whose status says that something broke outside the driving.
         outside: XML ids of records that are no route of the benchmark; they count for nothing.
@@ -72,6 +74,7 @@ class ScoreReport:
     rule: SuccessRule
     results: ResultSet
     scores: SetScores
+    interval: Interval
     completion_percent: float | None
     seeds: tuple[SeedScores, ...]
     crashed: int
@@ -97,6 +100,16 @@ class ScoreReport:
         """Sample standard deviation (divisor n - 1) of the seeds' official driving scores; None for one seed."""
         means = [seed.scores.driving_score for seed in self.seeds]
         return stdev(means) if len(means) > 1 else None
+
+    @cached_property
+    def driven(self) -> dict[str, float]:
+        """Driving score of every route that has a record, by file stem; mean over its drives."""
+        stems = {route.route_id: route.stem for route in self.suite.routes}
+        found: dict[str, list[float]] = {}
+        for record in self.results.records:
+            if record.route.xml_id in stems:
+                found.setdefault(stems[record.route.xml_id], []).append(record.route.driving_score)
+        return {stem: sum(scores) / len(scores) for stem, scores in found.items()}
 
     @cached_property
     def rule_version(self) -> RuleVersion:
@@ -134,6 +147,7 @@ def score(request: ScoreRequest) -> ScoreReport:
         rule=rule,
         results=results,
         scores=score_set(routes, suite.size * len(seeds), rule),
+        interval=bootstrap(list(route_means(inside, suite, len(seeds)).values())),
         completion_percent=sum(route.completion_percent for route in routes) / len(routes),
         seeds=seeds,
         crashed=sum(lb20.is_crash(route.status) for route in routes),
@@ -144,6 +158,14 @@ def score(request: ScoreRequest) -> ScoreReport:
         splits=_fail2drive(inside, suite) if suite.name == "fail2drive" else None,
         parser=_parser_figures(routes),
     )
+
+
+def route_means(records: Sequence[ReadRecord], suite: Suite, seeds: int) -> dict[str, float]:
+    """Return the driving score of every route of a suite, mean over so many seeds; a missing drive is a zero."""
+    totals = {route.route_id: 0.0 for route in suite.routes}
+    for record in records:
+        totals[record.route.xml_id] += record.route.driving_score
+    return {xml_id: total / seeds for xml_id, total in totals.items()}
 
 
 def _nothing_found(results: ResultSet, suite: Suite) -> str:
@@ -184,6 +206,15 @@ def _parser_figures(routes: Sequence[ScoredRoute]) -> lead_parser.Summary | str:
         return error.message
 
 
+def compare(first: ScoreReport, second: ScoreReport) -> Paired:
+    """Compare two agents on the routes that both have driven: the second against the first.
+
+    Raises:
+        HarnessError: there is no such route.
+    """
+    return paired(first.driven, second.driven)
+
+
 # --- the same as data ------------------------------------------------------------------------------------------------
 
 
@@ -216,6 +247,7 @@ def report_data(report: ScoreReport) -> dict[str, Any]:
             for seed in report.seeds
         ],
         "driving_score_std": report.deviation,
+        "driving_score_interval": {"level": LEVEL, "low": report.interval.low, "high": report.interval.high},
         "statuses": dict(report.statuses),
         "outside": list(report.outside),
         "audit": {
@@ -236,6 +268,17 @@ def report_data(report: ScoreReport) -> dict[str, Any]:
     if report.splits is not None:
         data["splits"] = _splits_data(report.splits)
     return data
+
+
+def paired_data(found: Paired) -> dict[str, Any]:
+    """Return a comparison as part of the ``data`` of a JSON document."""
+    return {
+        "routes": found.routes,
+        "difference": found.difference,
+        "interval": {"level": LEVEL, "low": found.interval.low, "high": found.interval.high},
+        "won": list(found.won),
+        "lost": list(found.lost),
+    }
 
 
 def _splits_data(scores: fail2drive.Fail2DriveScores) -> dict[str, Any]:

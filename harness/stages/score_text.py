@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from harness.metrics import fail2drive, lead_parser
 from harness.metrics.fail2drive import Split
 from harness.metrics.rules import TITLES, RuleVersion
+from harness.metrics.uncertainty import LEVEL, Paired
 from harness.stages.score import ScoreReport, title
 
 _SHOWN = 5
@@ -36,12 +37,26 @@ def score_lines(report: ScoreReport, *, with_means: bool) -> Iterator[str]:
     yield from _left_out(report)
 
 
+def paired_lines(found: Paired) -> Iterator[str]:
+    """Return a comparison as text."""
+    low, high = found.interval.low, found.interval.high
+    verdict = "they differ" if low > 0.0 or high < 0.0 else "no difference is shown"
+    yield f"second against first on {found.routes} routes that both have: DS {found.difference:+.2f}"
+    yield f"  {100.0 * LEVEL:.0f} % interval over routes {low:+.2f} to {high:+.2f}: {verdict}"
+    tied = found.routes - len(found.won) - len(found.lost)
+    yield f"  better on {len(found.won)}, worse on {len(found.lost)}, equal on {tied}"
+
+
 def _means(report: ScoreReport) -> Iterator[str]:
     scores, deviation = report.scores, report.deviation
     spread = "" if deviation is None else f", spread {deviation:.2f} over {len(report.seeds)} seeds (sample formula)"
     yield (
         f"official (missing = 0, divisor {scores.expected}): DS {scores.driving_score:.2f}{spread}, "
         f"SR {100.0 * scores.success_rate:.2f} %"
+    )
+    yield (
+        f"  {100.0 * LEVEL:.0f} % of the scores of routes drawn anew lie between {report.interval.low:.2f} and "
+        f"{report.interval.high:.2f}"
     )
     if scores.available_driving_score is not None and scores.available_success_rate is not None:
         yield (

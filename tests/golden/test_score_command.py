@@ -120,3 +120,22 @@ def test_a_penalty_that_its_events_do_not_explain_is_named(tmp_path: Path) -> No
     answer = score(tmp_path, "--bench", "mini")
     assert "audit: 1 of 2 penalties follow from their events by Leaderboard 2.0" in answer.stdout
     assert "RouteScenario_2_rep0: found penalty 0.500000, expected 0.600000" in answer.stdout
+
+
+def test_two_agents_on_the_same_routes(harness_data: Path) -> None:
+    results = harness_data / "results" / "fail2drive"
+    arguments = (results / "TFv6", "--bench", "fail2drive", "--compare", results / "BridgeDrive.tar.gz")
+    found = data_of(*arguments)
+    difference = found["second"]["official"]["driving_score"] - found["official"]["driving_score"]
+    assert found["comparison"]["difference"] == pytest.approx(difference, abs=1e-9)
+    assert found["comparison"]["routes"] == 200
+    low, high = found["comparison"]["interval"]["low"], found["comparison"]["interval"]["high"]
+    # 1.9 points apart; routes differ so much that 200 of them do not show it.
+    assert low < 0.0 < difference < high
+    assert "no difference is shown" in score(*arguments).stdout
+
+
+def test_scores_state_an_interval(harness_data: Path) -> None:
+    found = data_of(harness_data / "results" / "bench2drive" / "plant2_tfpp", "--bench", "bench2drive")
+    interval = found["driving_score_interval"]
+    assert interval["low"] < found["official"]["driving_score"] < interval["high"] <= 100.0
