@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from harness.commands.options import OUTPUT
 from harness.errors import EXIT_COMPLETE, EXIT_PARTIAL
 from harness.render import print_comparison, print_envelope, print_score
 
@@ -14,7 +13,7 @@ _DUPLICATES = ("error", "newest", "first", "all")
 
 
 @click.command("score")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("results", nargs=-1, required=True, metavar="[NAME=]PATH...")
 @click.option("--bench", required=True, metavar="SUITE", help="Benchmark whose routes are expected; see harness list.")
 @click.option(
     "--on-duplicate",
@@ -32,11 +31,17 @@ _DUPLICATES = ("error", "newest", "first", "all")
     metavar="PATH",
     help="Results of a second agent, compared route by route; can be given several times.",
 )
-@OUTPUT
+@click.option(
+    "--output",
+    type=click.Choice(("text", "json", "markdown", "csv", "latex")),
+    default="text",
+    show_default=True,
+    help="markdown, csv and latex: one row per agent.",
+)
 def score_command(
-    paths: tuple[Path, ...], bench: str, on_duplicate: str, allow_partial: bool, others: tuple[Path, ...], output: str
+    results: tuple[str, ...], bench: str, on_duplicate: str, allow_partial: bool, others: tuple[Path, ...], output: str
 ) -> int:
-    """Score result files of any lab: files, folders or archives.
+    """Score result files of any lab: files, folders or archives. NAME=PATH names an agent; several make a table.
 
     Prints the official number, in which a missing route counts as zero, beside the mean over the routes there are, and
     what was missing, crashed or left out. Exits 0 when every expected drive has a record, 3 when some are missing or
@@ -44,8 +49,26 @@ def score_command(
     """
     from harness.results.result_set import OnDuplicate
     from harness.stages.score import ScoreRequest, compare, paired_data, report_data, score
+    from harness.stages.score_table import FORMATS, make_table, split_agents
 
     choice = OnDuplicate(on_duplicate)
+    agents = split_agents(results, lambda path: Path(path).exists())
+    if len(agents) > 1 or output in FORMATS:
+        if others:
+            raise click.UsageError("--compare takes the results of one agent and prints text or json")
+        table = {
+            name: score(ScoreRequest(paths=tuple(map(Path, paths)), bench=bench, on_duplicate=choice))
+            for name, paths in agents.items()
+        }
+        code = EXIT_COMPLETE if all(report.is_complete for report in table.values()) else EXIT_PARTIAL
+        if output == "json":
+            data = {"agents": {name: report_data(report) for name, report in table.items()}}
+            print_envelope("score", data, code)
+        else:
+            shown = make_table(table, allow_partial=allow_partial)
+            click.echo(FORMATS.get(output, FORMATS["markdown"])(shown), nl=False)
+        return code
+    paths = tuple(Path(path) for of_agent in agents.values() for path in of_agent)
     reports = [score(ScoreRequest(paths=given, bench=bench, on_duplicate=choice)) for given in (paths, others) if given]
     is_complete = all(report.is_complete for report in reports)
     code = EXIT_COMPLETE if is_complete else EXIT_PARTIAL

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -139,3 +140,37 @@ def test_scores_state_an_interval(harness_data: Path) -> None:
     found = data_of(harness_data / "results" / "bench2drive" / "plant2_tfpp", "--bench", "bench2drive")
     interval = found["driving_score_interval"]
     assert interval["low"] < found["official"]["driving_score"] < interval["high"] <= 100.0
+
+
+FAIL2DRIVE_TABLE = """\
+| agent | Base DS | Base SR | Base HM | DS | SR | HM | seeds | drives |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+| TFv6 | 90.2 | 93.3 | 91.7 | 79.5 (-11.9 %) | 70.7 (-24.2 %) | 74.8 (-18.4 %) | 3 | 600 of 600 |
+| BridgeDrive | 91.6 | 95.0 | 93.3 | 82.0 (-10.5 %) | 75.0 (-21.1 %) | 78.3 (-16.0 %) | 3 | 600 of 600 |
+| BevAD | 87.4 | 83.3 | 85.3 | 82.3 (-5.8 %) | 68.7 (-17.5 %) | 74.9 (-12.2 %) | 3 | 600 of 600 |
+
+Fail2Drive (a7937410291f), success by rule f2d; no scores where drives are missing; percentages in brackets: change \
+from Base to Generalization of the rounded values
+"""
+
+
+def test_the_table_of_fail2drive(harness_data: Path) -> None:
+    results = harness_data / "results" / "fail2drive"
+    agents = [f"{agent.split('.')[0]}={results / agent}" for agent in FAIL2DRIVE]
+    answer = score(*agents, "--bench", "fail2drive")
+    assert (answer.return_value, answer.stdout) == (0, FAIL2DRIVE_TABLE)
+    rows = list(csv.reader(score(*agents, "--bench", "fail2drive", "--output", "csv").stdout.splitlines()))
+    assert [row[0] for row in rows] == ["agent", "TFv6", "BridgeDrive", "BevAD"]
+    latex = score(*agents, "--bench", "fail2drive", "--output", "latex").stdout
+    assert r"TFv6 & 90.2 & 93.3 & 91.7 & 79.5 (-11.9 \%) &" in latex
+    assert latex.count(r" \\") == 4
+
+
+def test_an_incomplete_agent_has_no_scores_in_a_table_unless_asked_for(harness_data: Path) -> None:
+    results = harness_data / "results" / "bench2drive"
+    agents = [f"whole={results / 'plant2_tfpp'}", f"part={results / 'lead_tfv6_single_seed'}", "--bench", "bench2drive"]
+    answer = score(*agents)
+    assert answer.return_value == 3
+    assert "| part | - | - | - | 1 | 211 of 220 |" in answer.stdout
+    asked = score(*agents, "--allow-partial").stdout
+    assert "| part | 85.72 |" in asked and "missing routes count as zero" in asked
