@@ -44,16 +44,22 @@ def _connect(port: str) -> Any:
     return client
 
 
-def _synchronous(world: Any) -> Any:
+def _apply_synchronous_mode(world: Any) -> None:
     settings = world.get_settings()
     settings.synchronous_mode, settings.fixed_delta_seconds = True, DT_S
     world.apply_settings(settings)
+
+
+def _synchronous(world: Any) -> Any:
+    _apply_synchronous_mode(world)
     world.tick()
     return world
 
 
 def _load(client: Any, town: str = TOWN) -> Any:
-    return _synchronous(client.load_world(town))
+    # Synchronous before the town begins: until then the lights would run in real time, for longer on a busy machine.
+    _apply_synchronous_mode(client.get_world())
+    return _synchronous(client.load_world(town, False))
 
 
 def _manager(client: Any, traffic_port: str) -> tuple[Any, int | None]:
