@@ -32,7 +32,7 @@ def print_json(document: dict[str, Any]) -> None:
 
 def print_success(command: str, data: dict[str, Any]) -> None:
     """Print the document of a command that did all it was asked for."""
-    print_json({"version": 1, "command": command, "status": "success", "exit_code": 0, "data": data, "errors": []})
+    print_envelope(command, data, 0)
 
 
 def print_envelope(command: str, data: dict[str, Any], exit_code: int) -> None:

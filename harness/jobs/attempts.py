@@ -27,12 +27,12 @@ from harness.datatypes.unit import Unit
 from harness.errors import HarnessError
 from harness.jobs.claims import LEASE_S, NO_HARD_LINKS, Holder, is_live
 from harness.jobs.publish import publish_json, publish_text, read_json
-from harness.metrics.lb20 import STATUS_FAILED
+from harness.metrics.lb20 import failed_status
 from harness.metrics.summary import result_problem
 
 RESULT = "result.json"
 # Statuses of results that the agent, not the drive, has brought about: another route ends in the same way.
-_SETUP_STATUSES = frozenset(f"{STATUS_FAILED} - {each.value}" for each in (Failure.AGENT_SETUP, Failure.AGENT_SENSORS))
+_SETUP_STATUSES = frozenset(map(failed_status, (Failure.AGENT_SETUP, Failure.AGENT_SENSORS)))
 
 
 @dataclass(frozen=True)

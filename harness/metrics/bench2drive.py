@@ -6,7 +6,6 @@ Rules and figures are those of Thinklab-SJTU/Bench2Drive ``tools/merge_route_jso
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,11 +15,11 @@ from harness.datatypes.infraction import InfractionKind
 from harness.datatypes.scored_route import ScoredRoute
 from harness.errors import HarnessError
 from harness.metrics.route_set import SetScores, missing_ids, repeated_ids, score_set
+from harness.metrics.sentences import read_sentence
 from harness.metrics.success import SuccessRule, is_success
 
 #: Percent of the traffic's speed above which an entry is left out.
 FASTEST_PERCENT: Final = 1000.0
-_PERCENT: Final = re.compile(r"\b(\d+\.?\d*)%")
 
 _JUNCTION_TURNS: Final = (
     "NonSignalizedJunctionLeftTurn",
@@ -284,10 +283,10 @@ def _outside(routes: Sequence[ScoredRoute], set_ids: frozenset[str]) -> tuple[st
 
 
 def _percent(route: ScoredRoute, text: str) -> float:
-    found = _PERCENT.search(text)
-    if found is None:
-        raise HarnessError(f"record {route.route_id}: found {text!r}, expected '... <p>% of the surrounding traffic's'")
-    return float(found.group(1))
+    try:
+        return read_sentence(InfractionKind.MIN_SPEED, text).percentage
+    except HarnessError as error:
+        raise HarnessError(f"record {route.route_id}: {error.message}") from error
 
 
 def _ability(

@@ -25,7 +25,7 @@ _SCORES: Final = ("score_composed", "score_route", "score_penalty")
 _META: Final = (("total_length", "route_length"), ("duration_game",) * 2, ("duration_system",) * 2)
 
 #: Label and key of each infraction rate, in the order of ``values`` and ``labels``.
-_RATES: Final = (
+RATES: Final = (
     ("Collisions with pedestrians", InfractionKind.COLLISION_PEDESTRIAN),
     ("Collisions with vehicles", InfractionKind.COLLISION_VEHICLE),
     ("Collisions with layout", InfractionKind.COLLISION_LAYOUT),
@@ -82,7 +82,7 @@ def checkpoint(
         "eligible": status is EntryStatus.FINISHED,
         "sensors": [] if status is EntryStatus.REJECTED else list(sensors),
         "values": _values(global_part) if global_part else [],
-        "labels": [*_LABELS, *(label for label, _ in _RATES)] if global_part else [],
+        "labels": [*_LABELS, *(label for label, _ in RATES)] if global_part else [],
     }
 
 
@@ -131,7 +131,7 @@ def _entry_status(records: Sequence[Record], planned: int) -> EntryStatus:
     status = EntryStatus.FINISHED  # a merged file: what stopped one of its parts is known from the records only
     for record in records:
         for failure, entry_status in _ENTRY_STATUSES.items():
-            if record["status"] == f"{lb20.STATUS_FAILED} - {failure.value}":
+            if record["status"] == lb20.failed_status(failure):
                 status = entry_status
     return status
 
@@ -174,4 +174,4 @@ def _outside_km(record: Record) -> float:
 
 def _values(global_part: Mapping[str, Any]) -> list[str]:
     scores = [str(global_part["scores_mean"][key]) for key in _SCORES]
-    return scores + [str(global_part["infractions"][kind.value]) for _, kind in _RATES]
+    return scores + [str(global_part["infractions"][kind.value]) for _, kind in RATES]

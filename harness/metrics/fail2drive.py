@@ -40,7 +40,7 @@ SCENARIOS: Final = tuple(
 #: Routes of a pair have the same number modulo this.
 PAIR_MODULUS: Final = 1000
 _SEED_FACTOR: Final = 10_000
-_AGENT_NOT_SET_UP: Final = f"{lb20.STATUS_FAILED} - {Failure.AGENT_SETUP.value}"
+_AGENT_NOT_SET_UP: Final = lb20.failed_status(Failure.AGENT_SETUP)
 _FILE_STEM: Final = re.compile(r"(Base|Generalization)_(.+)_(\d{4})")
 
 

@@ -26,9 +26,7 @@ STATUS_COMPLETED: Final = "Completed"
 STATUS_FAILED: Final = "Failed"
 
 # A drive that was cut for its length ended by the driving.
-_CRASH_STATUSES: Final = frozenset(
-    f"{STATUS_FAILED} - {failure.value}" for failure in Failure if failure not in (Failure.NONE, Failure.TICK_RUNTIME)
-)
+_NO_CRASHES: Final = (Failure.NONE, Failure.TICK_RUNTIME)
 _PLACED_BY_FAIL2DRIVE: Final = (InfractionKind.YIELD_EMERGENCY, InfractionKind.SCENARIO_TIMEOUT)
 _REASONS: Final[Mapping[InfractionKind, str]] = {
     InfractionKind.ROUTE_DEVIATION: "Agent deviated from the route",
@@ -106,9 +104,17 @@ def route_record(
     }
 
 
+def failed_status(failure: Failure) -> str:
+    """Return the status of a route that something broke outside the driving, or that was cut for its length."""
+    return f"{STATUS_FAILED} - {failure.value}"
+
+
 def is_crash(status: str) -> bool:
     """Return whether a status names something that broke outside the driving, in the agent or in the simulator."""
     return status in _CRASH_STATUSES
+
+
+_CRASH_STATUSES: Final = frozenset(failed_status(failure) for failure in Failure if failure not in _NO_CRASHES)
 
 
 def _place(point: Point) -> str:

@@ -13,38 +13,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from harness.datatypes.infraction import InfractionKind
-from harness.datatypes.result import Failure
 from harness.datatypes.scored_route import ScoredRoute
 from harness.errors import HarnessError
-from harness.metrics import lb20, rules
+from harness.metrics import rules
+from harness.metrics.checkpoint import RATES
+from harness.metrics.route_set import LEAD_CRASHES
 
 #: What a fixed coefficient is multiplied with before it is spread over the driven kilometres.
 NORMALISED_WEIGHT: Final = 0.2
 #: Up to this completion [percent] the parser says that the agent did not start to drive.
 NOT_STARTED_PERCENT: Final = 1e-7
-NOTED_STATUS: Final = (
-    lb20.STATUS_FAILED,
-    *(
-        f"{lb20.STATUS_FAILED} - {failure.value}"
-        for failure in (Failure.AGENT_SETUP, Failure.SIMULATION_CRASHED, Failure.AGENT_CRASHED)
-    ),
-)
 _MIN_SPEED: Final = re.compile(r"\b(\d+\.\d+)%")
 _OUTSIDE: Final = re.compile(r"for about (\d+\.\d+) meters \((\d+\.\d+)%")
-_LABELS_OF_RATES: Final = (
-    ("Collisions with pedestrians", InfractionKind.COLLISION_PEDESTRIAN),
-    ("Collisions with vehicles", InfractionKind.COLLISION_VEHICLE),
-    ("Collisions with layout", InfractionKind.COLLISION_LAYOUT),
-    ("Red lights infractions", InfractionKind.RED_LIGHT),
-    ("Stop sign infractions", InfractionKind.STOP),
-    ("Off-road infractions", InfractionKind.OUTSIDE_LANES),
-    ("Route deviations", InfractionKind.ROUTE_DEVIATION),
-    ("Route timeouts", InfractionKind.ROUTE_TIMEOUT),
-    ("Agent blocked", InfractionKind.BLOCKED),
-    ("Yield emergency vehicles infractions", InfractionKind.YIELD_EMERGENCY),
-    ("Scenario timeouts", InfractionKind.SCENARIO_TIMEOUT),
-    ("Min speed infractions", InfractionKind.MIN_SPEED),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +75,7 @@ class Summary:
             ("Avg. driving score", self.driving_score),
             ("Avg. route completion", self.route_completion),
             ("Avg. infraction penalty", self.infraction_penalty),
-            *((label, self.rates[kind.value]) for label, kind in _LABELS_OF_RATES),
+            *((label, self.rates[kind.value]) for label, kind in RATES),
             ("Avg. speed km/h", self.average_speed_kmph),
             ("Avg. Normalized DS", self.normalised_driving_score),
             ("Avg. Normalized IS", self.normalised_penalty),
@@ -132,7 +112,7 @@ class Notices:
 
     Attributes:
         not_started: ``route_id`` of records that completed nothing.
-        by_status: ``route_id`` of records by each of `NOTED_STATUS`.
+        by_status: ``route_id`` of records by each of `LEAD_CRASHES`.
         expected: routes of the XML file.
         found: records.
     """
@@ -242,7 +222,7 @@ def notices(routes: Sequence[ScoredRoute], expected: int) -> Notices:
     """
     return Notices(
         not_started=tuple(r.route_id for r in routes if r.completion_percent <= NOT_STARTED_PERCENT),
-        by_status={status: tuple(r.route_id for r in routes if r.status == status) for status in NOTED_STATUS},
+        by_status={status: tuple(r.route_id for r in routes if r.status == status) for status in LEAD_CRASHES},
         expected=expected,
         found=len(routes),
     )

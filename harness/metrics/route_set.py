@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from harness.datatypes.result import Failure
 from harness.datatypes.scored_route import ScoredRoute
@@ -24,16 +25,12 @@ from harness.metrics.success import SuccessRule, successes
 
 #: Below this completion [percent] LEAD says that the agent did not move at all, and repeats the job.
 _DID_NOT_MOVE = 1e-11
-_REPEATED_STATUS = frozenset(
-    {
-        lb20.STATUS_FAILED,
-        *(
-            f"{lb20.STATUS_FAILED} - {failure.value}"
-            for failure in (Failure.AGENT_SETUP, Failure.SIMULATION_CRASHED, Failure.AGENT_CRASHED)
-        ),
-    }
+#: What LEAD takes for a crash: its parser complains of these, its scripts drive such routes again.
+LEAD_CRASHES: Final = (
+    lb20.STATUS_FAILED,
+    *map(lb20.failed_status, (Failure.AGENT_SETUP, Failure.SIMULATION_CRASHED, Failure.AGENT_CRASHED)),
 )
-_STATUS_TICK_RUNTIME = f"{lb20.STATUS_FAILED} - TickRuntime"
+_STATUS_TICK_RUNTIME = lb20.failed_status(Failure.TICK_RUNTIME)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +107,6 @@ def lead_repeats(routes: Sequence[ScoredRoute]) -> bool:
     """
     return not routes or any(
         route.status != _STATUS_TICK_RUNTIME
-        and (route.completion_percent < _DID_NOT_MOVE or route.status in _REPEATED_STATUS)
+        and (route.completion_percent < _DID_NOT_MOVE or route.status in LEAD_CRASHES)
         for route in routes
     )

@@ -156,7 +156,7 @@ def score(request: ScoreRequest) -> ScoreReport:
         audit=audit(routes),
         efficiency=bench2drive.efficiency(routes) if suite.name == "bench2drive" else None,
         splits=_fail2drive(inside, suite) if suite.name == "fail2drive" else None,
-        parser=_parser_figures(routes),
+        parser=_parser_figures(routes, suite),
     )
 
 
@@ -199,7 +199,9 @@ def _fail2drive(records: Sequence[ReadRecord], suite: Suite) -> fail2drive.Fail2
     return fail2drive.aggregate(drives, names, sorted({drive.seed for drive in drives}))
 
 
-def _parser_figures(routes: Sequence[ScoredRoute]) -> lead_parser.Summary | str:
+def _parser_figures(routes: Sequence[ScoredRoute], suite: Suite) -> lead_parser.Summary | str:
+    if suite.rule_version == RuleVersion.BENCH2DRIVE:
+        return "the parsers that print them do not read Bench2Drive's files"
     try:
         return lead_parser.summarize([lead_parser.route_figures(route) for route in routes])
     except HarnessError as error:

@@ -18,7 +18,7 @@ MAX_SUBSCRIBERS = 1000
 MAX_REFUSED, REFUSED_LIMIT_S = 100, 1.0
 # A subscriber says what it wants at once.
 HANDSHAKE_LIMIT_S = 10.0
-# Requests that have not arrived whole, or wait for a town or for the end of their batch, all clients together.
+# Requests that have not arrived whole or wait for a town or the end of a batch, and what came behind those.
 MAX_UNFINISHED_BYTES = 128 * MEBIBYTE
 # Answers and frames that peers have not taken, all together.
 MAX_UNREAD_BYTES = 512 * MEBIBYTE
@@ -26,7 +26,7 @@ MAX_UNREAD_BYTES = 512 * MEBIBYTE
 STREAM_WAIT_S = 10.0
 # A client with many requests lets others have their turn after so long; two hundred such clients take half a second.
 TURN_S = 0.002
-# What arrives from a client that waits, to tick, to decode or for a long call, before it is not read from any more.
+# What arrives from a client that waits to tick or to decode, before it is not read from any more.
 MAX_READ_AHEAD_BYTES = MEBIBYTE
 
 _KEEPALIVE_IDLE_S, _KEEPALIVE_INTERVAL_S, _KEEPALIVE_PROBES = 30, 10, 3

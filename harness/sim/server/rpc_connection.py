@@ -147,8 +147,9 @@ class RpcConnection(asyncio.Protocol):
     def _choose_reading(self) -> None:
         if self.transport.is_closing():
             return
-        # Reading goes on for as long as possible: that is how it shows that a client has left.
-        has_room = not self._is_waiting or self._reader.pending_bytes < MAX_READ_AHEAD_BYTES
+        # Behind a long call reading goes on, since the end of a connection comes behind what was sent before it; what
+        # piles up counts as unfinished.
+        has_room = not (self._is_held or self._waits_to_decode) or self._reader.pending_bytes < MAX_READ_AHEAD_BYTES
         if self._is_writable and not self._waits_for_turn and has_room:
             self.transport.resume_reading()
         else:

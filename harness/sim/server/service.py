@@ -31,8 +31,6 @@ from harness.sim.wire.schema import Method
 log = logging.getLogger(__name__)
 
 _INTERNAL_ERROR = "internal error of the simulator; its log has the traceback"
-# How often clients that wait for a long call are looked at: what they have piled up behind it hides that they left.
-_LOOK_PAUSE_S = 0.5
 # A burst of connections waits in the kernel, not in its retries.
 _LISTEN_BACKLOG = 1024
 # In asynchronous mode, how much simulated time is made up for at most after the server was kept busy.
@@ -65,7 +63,6 @@ class SimulatorServer:
         self._unfinished: dict[RpcConnection, int] = {}
         self._streams = Streams(self, stream_wait_s)
         self._is_dirty = False
-        self._looks_at_s = 0.0
         self._resets = 0
         self._arrival = Arrival(self._begin_episode)
         # Who waits for a town whose text they sent.
@@ -124,15 +121,6 @@ class SimulatorServer:
                     )
                 self._deliver()
             last_s = now_s
-            self._notice_leavers(now_s)
-
-    def _notice_leavers(self, now_s: float) -> None:
-        """Close the connections of clients that have left while they were not read from."""
-        if now_s < self._looks_at_s:
-            return
-        self._looks_at_s = now_s + _LOOK_PAUSE_S
-        for connection in [each for each in self._connections if each.waits_for_outcome and each.is_hung_up()]:
-            connection.transport.abort()
 
     # --- RPC ---------------------------------------------------------------------------------------------------------
 

@@ -259,9 +259,9 @@ def test_a_client_that_left_behind_a_pile_of_requests_is_noticed(shelf: SlowShel
     with Peer(running.port) as leaving:
         leaving.send("copy_opendrive_to_file", "x", PARAMETERS)
         until(lambda: len(shelf.asked) == 1)
-        # More than is read ahead; what is left fits into the kernel's buffers, and so does the end of the connection.
-        for _ in range(2):
-            leaving.send("copy_opendrive_to_file", "x" * 600_000, PARAMETERS)
+        # More than the kernel holds: the end of the connection comes behind it.
+        for _ in range(12):
+            leaving.send("copy_opendrive_to_file", "x" * 1_000_000, PARAMETERS)
     until(lambda: shelf.given_up == 1 and not running.server._connections)
     running.stop()
 
