@@ -191,7 +191,9 @@ def test_unit_that_takes_longer_than_its_task_gets_more_time(
             end = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time.time() + 8.0))
             assert run.cluster.run("scontrol", "update", f"jobid={job}", f"EndTime={end}").returncode == 0
         assert command.wait(LIMIT_S) == 0, run.said(0)
-    assert outcomes(run, "07") == ["timeout", "result"]
+    # Slurm looks every half minute: warning and end can come at once, and two seconds can be too few for a last word.
+    assert outcomes(run, "07")[0] in ("timeout", "")
+    assert outcomes(run, "07")[1:] == ["result"]
     first, second = intents(run)
     assert f"--time={next_limit}" in second["command"]
     assert f"--time={next_limit}" not in first["command"]
