@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from harness.metrics.uncertainty import Paired
+    from rich.console import Console
+
     from harness.stages.campaign import CampaignResult
     from harness.stages.cancel import CancelReport
     from harness.stages.collect import CollectPreview, CollectResult
     from harness.stages.evaluate import EvaluateResult, Preview
     from harness.stages.launch import Launch
     from harness.stages.score import ScoreReport
+    from harness.stages.score_compare import Comparison
     from harness.stages.status import Status
     from harness.stages.submissions import Planned
 
 _RIGHT_ALIGNED = frozenset({"seed", "RC", "penalty", "DS", "not played", "wall s", "sim/wall"})
 # A log has no width to respect; broken lines would only be harder to read and to grep.
 _LOG_COLUMNS = 200
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=_LOG_COLUMNS)
 
 
 def print_json(document: dict[str, Any]) -> None:
@@ -50,11 +59,33 @@ def print_score(report: ScoreReport, *, with_means: bool) -> None:
         click.echo(line)
 
 
-def print_comparison(comparison: Paired) -> None:
-    """Print how a second agent differs from the first."""
-    from harness.stages.score_text import paired_lines
+def print_score_table(reports: Mapping[str, ScoreReport], *, allow_partial: bool) -> None:
+    """Print one row per agent, and below it what has to be known to read it."""
+    from rich.markup import escape
+    from rich.table import Table
 
-    for line in paired_lines(comparison):
+    from harness.stages.score_table import make_table
+
+    shown = make_table(reports, allow_partial=allow_partial)
+    table = Table()
+    for number, heading in enumerate(shown.headings):
+        table.add_column(heading, justify="right" if number else "left")
+    for row in shown.rows:
+        table.add_row(*map(escape, row))
+    _console().print(table)
+    for line in (*shown.notes, *shown.sources):
+        click.echo(line)
+    for name, report in reports.items():
+        if not report.is_complete:
+            counts = f"{report.missing} missing, {len(report.problems)} problems"
+            click.echo(f"{name}: {counts}; harness score with its path alone names them")
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Print how a second agent differs from the first."""
+    from harness.stages.score_text import comparison_lines
+
+    for line in comparison_lines(comparison):
         click.echo(line)
 
 
@@ -113,15 +144,12 @@ def print_submissions(planned: Sequence[Planned], changes: Sequence[str]) -> Non
 
 def print_scoreboard(result: EvaluateResult) -> None:
     """Print the table, the means below it, where the files are and what to type next."""
-    from rich.console import Console
     from rich.table import Table
 
     from harness.stages.scoreboard import HEADINGS, mean_lines, title
 
     board = result.board
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_LOG_COLUMNS)
+    console = _console()
     table = Table(title=title(board), title_justify="left")
     for heading in HEADINGS:
         table.add_column(heading, justify="right" if heading in _RIGHT_ALIGNED else "left")
@@ -215,7 +243,6 @@ def print_status(status: Status, output: str) -> None:
     """Print how a run stands; ``output`` is text or json."""
     from dataclasses import asdict
 
-    from rich.console import Console
     from rich.table import Table
 
     if output == "json":
@@ -228,9 +255,7 @@ def print_status(status: Status, output: str) -> None:
         f"{whole.done} of {whole.total} done, {whole.running} running, {whole.failed} of the results failed, "
         f"{whole.given_up} given up{left}"
     )
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_LOG_COLUMNS)
+    console = _console()
     for title, groups in (("scenario type", status.by_scenario), ("town", status.by_town)):
         if groups:
             table = Table()

@@ -7,6 +7,7 @@ lies (its traffic-sign ability), also on a machine that has neither routes nor t
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,11 @@ from pathlib import Path
 from harness.errors import RouteError
 
 COLUMNS = ("xml_id", "town", "scenario", "junction_point", "plan_points")
+_JUNCTION_COLUMNS = ("xml_id", "percent")
+# A junction counts as passed this many points of the plan after its first one.
+_POINTS_INTO_JUNCTION = 8
+# Of a table that a user gives; it has a short line per route.
+_LARGEST_TABLE_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,20 +46,58 @@ def read_route_facts(suite: str, suites_dir: Path) -> Mapping[str, RouteFacts]:
         RouteError: there is no such table, or a row is malformed (names file and line).
     """
     file = suites_dir / f"{suite}.csv"
-    try:
-        with file.open(encoding="utf-8", newline="") as text:
-            rows = list(csv.reader(text))
-    except OSError as error:
-        raise RouteError(f"cannot read the table of routes {file}: {error.strerror or error}") from error
-    if not rows or tuple(rows[0]) != COLUMNS:
-        raise RouteError(f"table of routes {file} line 1: found {rows[:1]}, expected {','.join(COLUMNS)}")
-    facts = [_facts(row, f"{file} line {number}") for number, row in enumerate(rows[1:], start=2)]
+    facts = [_facts(row, f"{file} line {number}") for number, row in _rows(file, COLUMNS)]
     return {each.xml_id: each for each in facts}
+
+
+def junction_percent(facts: Mapping[str, RouteFacts]) -> dict[str, float]:
+    """Return the route completion [percent] above which the first junction counts as passed, by XML id.
+
+    100 (k + 8) / n for the k-th of n points of the plan, counted from 1; routes without a junction are absent.
+    Source: Thinklab-SJTU/Bench2Drive ``tools/ability_benchmark.py``.
+    """
+    return {
+        xml_id: 100.0 * (route.junction_point + _POINTS_INTO_JUNCTION) / route.plan_points
+        for xml_id, route in facts.items()
+        if route.junction_point is not None and route.plan_points
+    }
+
+
+def read_junctions(file: Path) -> dict[str, float]:
+    """Return the same as `junction_percent` from a table that somebody made: columns ``xml_id`` and ``percent``.
+
+    Raises:
+        RouteError: the file cannot be read, or a row is malformed (names file and line).
+    """
+    found: dict[str, float] = {}
+    for number, row in _rows(file, _JUNCTION_COLUMNS):
+        try:
+            xml_id, percent = row[0], float(row[1])
+        except (IndexError, ValueError):
+            percent = math.nan
+        if len(row) != len(_JUNCTION_COLUMNS) or not math.isfinite(percent):
+            text = ",".join(row)
+            raise RouteError(f"table of junctions {file} line {number}: found {text!r:.80}, expected xml_id,percent")
+        found[xml_id] = percent
+    return found
+
+
+def _rows(file: Path, columns: tuple[str, ...]) -> list[tuple[int, list[str]]]:
+    """Return the rows below the headings with their line numbers."""
+    try:
+        if not file.is_file() or file.stat().st_size > _LARGEST_TABLE_BYTES:
+            raise RouteError(f"cannot read the table of routes {file}: expected a file of at most 1 MB")
+        rows = list(csv.reader(file.read_text(encoding="utf-8").splitlines()))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise RouteError(f"cannot read the table of routes {file}: {error}") from error
+    if not rows or tuple(rows[0]) != columns:
+        raise RouteError(f"table of routes {file} line 1: found {rows[:1]!r:.80}, expected {','.join(columns)}")
+    return list(enumerate(rows[1:], start=2))
 
 
 def _facts(row: list[str], place: str) -> RouteFacts:
     if len(row) != len(COLUMNS) or not all(number.isdecimal() or not number for number in row[3:]):
-        raise RouteError(f"table of routes {place}: found {','.join(row)!r}, expected {','.join(COLUMNS)}")
+        raise RouteError(f"table of routes {place}: found {','.join(row)!r:.80}, expected {','.join(COLUMNS)}")
     xml_id, town, scenario, point, points = row
     return RouteFacts(
         xml_id=xml_id,

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from harness.errors import EXIT_COMPLETE, EXIT_PARTIAL
-from harness.render import print_comparison, print_envelope, print_score
+from harness.render import print_comparison, print_envelope, print_score, print_score_table
+
+if TYPE_CHECKING:
+    from harness.stages.score import ScoreReport
+    from harness.stages.score_compare import Comparison
 
 _DUPLICATES = ("error", "newest", "first", "all")
 
 
 @click.command("score")
-@click.argument("results", nargs=-1, required=True, metavar="[NAME=]PATH...")
+@click.argument("results", nargs=-1, metavar="[NAME=]PATH...")
 @click.option("--bench", required=True, metavar="SUITE", help="Benchmark whose routes are expected; see harness list.")
 @click.option(
     "--on-duplicate",
@@ -25,11 +31,21 @@ _DUPLICATES = ("error", "newest", "first", "all")
 @click.option("--allow-partial", is_flag=True, help="Print means of an incomplete set too, with their divisor.")
 @click.option(
     "--compare",
-    "others",
-    multiple=True,
+    "compared",
+    nargs=2,
+    metavar="A B",
+    help="Compare B with A route by route; each is the NAME of an agent or a path.",
+)
+@click.option(
+    "--success",
+    type=click.Choice(("b2d", "f2d", "perfect")),
+    help="What counts as a success; default: what the benchmark says, else perfect.",
+)
+@click.option(
+    "--junctions",
     type=click.Path(path_type=Path),
-    metavar="PATH",
-    help="Results of a second agent, compared route by route; can be given several times.",
+    metavar="CSV",
+    help="Columns xml_id, percent: route completion behind the first junction, for Bench2Drive's abilities.",
 )
 @click.option(
     "--output",
@@ -38,8 +54,22 @@ _DUPLICATES = ("error", "newest", "first", "all")
     show_default=True,
     help="markdown, csv and latex: one row per agent.",
 )
+@click.option(
+    "--save",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Write scores.txt, .json, .md, .csv and .tex there, too.",
+)
 def score_command(
-    results: tuple[str, ...], bench: str, on_duplicate: str, allow_partial: bool, others: tuple[Path, ...], output: str
+    results: tuple[str, ...],
+    bench: str,
+    on_duplicate: str,
+    allow_partial: bool,
+    compared: tuple[str, str] | None,
+    success: str | None,
+    junctions: Path | None,
+    output: str,
+    save: Path | None,
 ) -> int:
     """Score result files of any lab: files, folders or archives. NAME=PATH names an agent; several make a table.
 
@@ -47,40 +77,69 @@ def score_command(
     what was missing, crashed or left out. Exits 0 when every expected drive has a record, 3 when some are missing or
     could not be read.
     """
+    from harness.metrics.success import SuccessRule
     from harness.results.result_set import OnDuplicate
-    from harness.stages.score import ScoreRequest, compare, paired_data, report_data, score
-    from harness.stages.score_table import FORMATS, make_table, split_agents
+    from harness.stages.score import ScoreRequest, score
+    from harness.stages.score_compare import compare
+    from harness.stages.score_data import document
+    from harness.stages.score_files import rendered, save_all
 
-    choice = OnDuplicate(on_duplicate)
-    agents = split_agents(results, lambda path: Path(path).exists())
-    if len(agents) > 1 or output in FORMATS:
-        if others:
-            raise click.UsageError("--compare takes the results of one agent and prints text or json")
-        table = {
-            name: score(ScoreRequest(paths=tuple(map(Path, paths)), bench=bench, on_duplicate=choice))
-            for name, paths in agents.items()
-        }
-        code = EXIT_COMPLETE if all(report.is_complete for report in table.values()) else EXIT_PARTIAL
-        if output == "json":
-            data = {"agents": {name: report_data(report) for name, report in table.items()}}
-            print_envelope("score", data, code)
-        else:
-            shown = make_table(table, allow_partial=allow_partial)
-            click.echo(FORMATS.get(output, FORMATS["markdown"])(shown), nl=False)
-        return code
-    paths = tuple(Path(path) for of_agent in agents.values() for path in of_agent)
-    reports = [score(ScoreRequest(paths=given, bench=bench, on_duplicate=choice)) for given in (paths, others) if given]
-    is_complete = all(report.is_complete for report in reports)
-    code = EXIT_COMPLETE if is_complete else EXIT_PARTIAL
-    comparison = compare(reports[0], reports[1]) if others else None
+    agents, pair = _agents(results, compared)
+    reports = {
+        name: score(
+            ScoreRequest(
+                paths=tuple(map(Path, paths)),
+                bench=bench,
+                on_duplicate=OnDuplicate(on_duplicate),
+                success=None if success is None else SuccessRule(success),
+                junctions=junctions,
+            )
+        )
+        for name, paths in agents.items()
+    }
+    code = EXIT_COMPLETE if all(report.is_complete for report in reports.values()) else EXIT_PARTIAL
+    comparison = compare(reports, *pair) if pair else None
     if output == "json":
-        data = report_data(reports[0])
-        if comparison is not None:
-            data |= {"second": report_data(reports[1]), "comparison": paired_data(comparison)}
-        print_envelope("score", data, code)
-        return code
-    for report in reports:
-        print_score(report, with_means=report.is_complete or allow_partial)
+        print_envelope("score", document(reports, comparison), code)
+    elif output == "text":
+        _print_text(reports, comparison, allow_partial=allow_partial)
+    else:
+        click.echo(rendered(output, reports, comparison, allow_partial=allow_partial), nl=False)
+    if save is not None:
+        files = save_all(save, reports, comparison, allow_partial=allow_partial)
+        click.echo(f"saved: {', '.join(map(str, files))}", err=True)
+    return code
+
+
+def _agents(
+    results: tuple[str, ...], compared: tuple[str, str] | None
+) -> tuple[Mapping[str, list[str]], tuple[str, str] | None]:
+    """Return the paths of each agent by name, and the names of the two that are compared."""
+    from harness.stages.score_table import split_agents
+
+    agents = split_agents(results, lambda path: Path(path).exists())
+    pair: list[str] = []
+    for wanted in compared or ():
+        if wanted in agents:
+            pair.append(wanted)
+            continue
+        if not Path(wanted).exists():
+            known = ", ".join(agents) or "no agent"
+            raise click.UsageError(f"--compare {wanted}: found no such path and {known}, expected a path or a NAME")
+        (name,) = split_agents([wanted], lambda _: True)
+        name = name if name not in agents else wanted
+        agents[name] = [wanted]
+        pair.append(name)
+    if not agents:
+        raise click.UsageError("found no results, expected [NAME=]PATH... or --compare A B")
+    return agents, (pair[0], pair[1]) if pair else None
+
+
+def _print_text(reports: Mapping[str, ScoreReport], comparison: Comparison | None, *, allow_partial: bool) -> None:
+    if len(reports) > 1:
+        print_score_table(reports, allow_partial=allow_partial)
+    else:
+        for report in reports.values():
+            print_score(report, with_means=report.has_headline or allow_partial)
     if comparison is not None:
         print_comparison(comparison)
-    return code

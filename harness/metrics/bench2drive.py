@@ -1,7 +1,7 @@
-"""Bench2Drive: driving score, success rate, driving efficiency and the five abilities.
+"""Bench2Drive: driving efficiency and the five abilities.
 
-Rules and figures are those of Thinklab-SJTU/Bench2Drive ``tools/merge_route_json.py``,
-``tools/efficiency_smoothness_benchmark.py`` and ``tools/ability_benchmark.py``. Comfort is in `smoothness`.
+Rules and figures are those of Thinklab-SJTU/Bench2Drive ``tools/efficiency_smoothness_benchmark.py`` and
+``tools/ability_benchmark.py``. Comfort is in `smoothness`, driving score and success rate are in `route_set`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 from harness.datatypes.infraction import InfractionKind
 from harness.datatypes.scored_route import ScoredRoute
 from harness.errors import HarnessError
-from harness.metrics.route_set import SetScores, missing_ids, repeated_ids, score_set
+from harness.metrics.route_set import repeated_ids
 from harness.metrics.sentences import read_sentence
 from harness.metrics.success import SuccessRule, is_success
 
@@ -111,23 +111,6 @@ class AbilityFormula(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bench2DriveScores:
-    """Driving score and success rate with what the sums are over.
-
-    Attributes:
-        scores: of the records of the set; repeated ones are added, as the official tool does.
-        missing: XML ids of the set without a record.
-        repeated: ``route_id`` with more than one record.
-        outside: ``route_id`` of records whose route is not in the set; they are not in ``scores``.
-    """
-
-    scores: SetScores
-    missing: tuple[str, ...]
-    repeated: tuple[str, ...]
-    outside: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Efficiency:
     """Mean speed in percent of the traffic's; above 100 is faster than traffic, and no praise by itself.
 
@@ -191,24 +174,9 @@ class Abilities:
     outside: tuple[str, ...]
     without_junction: tuple[str, ...]
 
-
-def scores(routes: Sequence[ScoredRoute], set_ids: Sequence[str]) -> Bench2DriveScores:
-    """Return driving score and success rate of a set of routes (220, Dev10 or any other).
-
-    Args:
-        set_ids: XML ids of the set; their number is the divisor.
-
-    Raises:
-        HarnessError: the set is empty.
-    """
-    known = frozenset(set_ids)
-    inside = [route for route in routes if route.xml_id in known]
-    return Bench2DriveScores(
-        scores=score_set(inside, len(set_ids), SuccessRule.B2D),
-        missing=missing_ids(inside, set_ids),
-        repeated=repeated_ids(inside),
-        outside=_outside(routes, known),
-    )
+    def value_of(self, name: str) -> float | None:
+        """Return one ability, 0 to 1; None as in `Ability.value`."""
+        return next(group.value for group in self.groups if group.name == name)
 
 
 def efficiency(routes: Sequence[ScoredRoute]) -> Efficiency:

@@ -93,11 +93,6 @@ def missing_ids(routes: Iterable[ScoredRoute], expected: Collection[str]) -> tup
     return tuple(xml_id for xml_id in expected if xml_id not in found)
 
 
-def merge_order(routes: Iterable[ScoredRoute]) -> tuple[ScoredRoute, ...]:
-    """Return the records in the order of a merged file: falling text order of ``route_id``, equal ones as given."""
-    return tuple(sorted(routes, key=lambda route: route.route_id, reverse=True))
-
-
 def lead_repeats(routes: Sequence[ScoredRoute]) -> bool:
     """Return whether LEAD would throw the result file with these records away and drive again.
 

@@ -81,28 +81,19 @@ class Smoothness:
     too_short: tuple[str, ...]
 
 
-def smoothness(route_ids: Sequence[str], traces: Mapping[str, Sequence[MotionStep]]) -> Smoothness:
+def smoothness(drives: Sequence[str], comforts: Mapping[str, RouteComfort | None]) -> Smoothness:
     """Return the mean comfort over the drives of a run.
 
     Args:
-        route_ids: the records of the run, whatever names them uniquely.
-        traces: motion by the same names.
+        drives: the records of the run, whatever names them uniquely.
+        comforts: what `route_comfort` gives, by the same names; a drive without a trace is absent.
     """
-    shares: list[float] = []
-    too_short: list[str] = []
-    for route_id in route_ids:
-        if route_id not in traces:
-            continue
-        comfort = route_comfort(traces[route_id])
-        if comfort is None:
-            too_short.append(route_id)
-        else:
-            shares.append(comfort.share)
+    shares = [comfort.share for name in drives if (comfort := comforts.get(name)) is not None]
     return Smoothness(
         value=sum(shares) / len(shares) if shares else None,
         routes=len(shares),
-        missing=tuple(route_id for route_id in route_ids if route_id not in traces),
-        too_short=tuple(too_short),
+        missing=tuple(name for name in drives if name not in comforts),
+        too_short=tuple(name for name in drives if name in comforts and comforts[name] is None),
     )
 
 

@@ -72,8 +72,8 @@ def read_results(
     notes = [*walk.account.notes, *_notes_on_meta(drafts)]
     notes += set_merged_aside(sources)
     _tell_shards(drafts)
-    notes += resolve(sources, on_duplicate)
-    return _result_set(drafts, walk.account, notes, planned)
+    replaced = resolve(sources, on_duplicate)
+    return _result_set(drafts, walk.account, [*notes, *replaced], sum(note.records for note in replaced), planned)
 
 
 def _draft(raw: RawFile, benchmark: str, account: Account, order: int) -> _Draft:
@@ -161,7 +161,7 @@ def _notes_on_meta(drafts: Sequence[_Draft]) -> list[Note]:
 
 
 def _result_set(
-    drafts: Sequence[_Draft], account: Account, notes: list[Note], planned: Sequence[DriveKey]
+    drafts: Sequence[_Draft], account: Account, notes: list[Note], replaced: int, planned: Sequence[DriveKey]
 ) -> ResultSet:
     files = tuple(_file(draft, account) for draft in drafts)
     records = [
@@ -178,6 +178,7 @@ def _result_set(
         files=files,
         problems=tuple(problems),
         notes=tuple(notes),
+        replaced=replaced,
         never_opened=dict(sorted(account.never_opened.items())),
         planned_units=tuple(dict.fromkeys(planned)),
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from harness.datatypes.scored_route import ScoredRoute
@@ -176,6 +177,7 @@ class ResultSet:
         files: that were looked into, in the order in which they were met.
         problems: what may be a result and does not count.
         notes: what was left out on purpose.
+        replaced: records that gave way to another result of the same drive.
         never_opened: number of files by suffix that cannot be result files, such as pictures and logs.
         planned_units: drives that manifests of our own runs name.
     """
@@ -184,6 +186,7 @@ class ResultSet:
     files: tuple[ResultFile, ...]
     problems: tuple[Problem, ...]
     notes: tuple[Note, ...]
+    replaced: int
     never_opened: Mapping[str, int]
     planned_units: tuple[DriveKey, ...]
 
@@ -201,10 +204,25 @@ class ResultSet:
         """Return the files of a kind."""
         return tuple(file for file in self.files if file.kind is kind)
 
-    def metric_infos(self) -> dict[str, ResultFile]:
-        """Return the metric infos by the name of their folder, which records have as ``save_name``."""
-        files = self.of_kind(FileKind.METRIC_INFO)
-        return {Path(file.member or file.path).parent.name: file for file in files}
+    def metric_infos(self) -> tuple[tuple[ReadRecord, ResultFile], ...]:
+        """Return records with their metric info, which lies in a folder of the record's ``save_name``.
+
+        Of several such folders the one that shares the most of its path with the record's file is meant.
+        """
+        by_folder: dict[str, list[ResultFile]] = {}
+        for file in self.of_kind(FileKind.METRIC_INFO):
+            by_folder.setdefault(Path(file.member or file.path).parent.name, []).append(file)
+        return tuple(
+            (record, max(files, key=lambda file: _shared_parts(file, record.file)))
+            for record in self.records
+            if (files := by_folder.get(PurePosixPath(record.route.save_name).name))
+        )
+
+
+def _shared_parts(first: ResultFile, second: ResultFile) -> int:
+    """Return how many parts two paths have in common from the top."""
+    parts = ((*file.path.parts, *PurePosixPath(file.member).parts) for file in (first, second))
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(*parts, strict=False)))
 
 
 def shown(text: object, at_most: int = 300) -> str:

@@ -12,23 +12,23 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from statistics import stdev
-from typing import Any, Final
 
 from harness.config import SUITES_DIR
 from harness.datatypes.scored_route import ScoredRoute
-from harness.errors import ConfigError, HarnessError
+from harness.errors import ConfigError
 from harness.metrics import bench2drive, fail2drive, lb20, lead_parser
 from harness.metrics.audit import AuditReport, audit
-from harness.metrics.route_set import SetScores, score_set
+from harness.metrics.route_set import SetScores, lead_repeats, missing_ids, score_set
 from harness.metrics.rules import TITLES, RuleVersion
+from harness.metrics.smoothness import Smoothness
 from harness.metrics.success import SuccessRule
-from harness.metrics.uncertainty import LEVEL, Interval, Paired, bootstrap, paired
+from harness.metrics.uncertainty import Interval, bootstrap
 from harness.results.read import read_results
-from harness.results.result_set import OnDuplicate, ReadRecord, ResultSet
+from harness.results.result_set import FileKind, OnDuplicate, Problem, ReadRecord, ResultSet
+from harness.route_facts import RouteFacts, junction_percent, read_junctions, read_route_facts
+from harness.stages import score_benchmarks
+from harness.stages.score_benchmarks import AbilityTable, ParserTables
 from harness.suites import Suite, load_suite
-
-#: Benchmarks that say themselves what a success is; the others get the rule that forgives nothing.
-SUCCESS_RULES: Final[Mapping[str, SuccessRule]] = {"bench2drive": SuccessRule.B2D, "fail2drive": SuccessRule.F2D}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,11 +38,15 @@ class ScoreRequest:
     Attributes:
         paths: result files, folders, archives.
         bench: name of the suite whose routes are expected.
+        success: what counts as a success, if not what the benchmark says.
+        junctions: table that says where first junctions lie, instead of the suite's own.
     """
 
     paths: tuple[Path, ...]
     bench: str
     on_duplicate: OnDuplicate = OnDuplicate.ERROR
+    success: SuccessRule | None = None
+    junctions: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,31 +63,46 @@ class ScoreReport:
     """Everything that was found, and what it makes.
 
     Attributes:
+        facts: the routes of the suite by XML id.
+        records: of the benchmark, by seed, route and repetition.
         scores: over all seeds; its ``expected`` is routes times seeds.
         interval: of the official driving score, over routes drawn anew.
         completion_percent: mean route completion over the records; None without any.
         crashed: records whose status says that something broke outside the driving.
+        retried: drives that were tried more than once, as far as files tell: attempts of our own runs, and results
+            that another of the same drive replaced.
+        lead_repeats: files that LEAD's scripts would throw away and drive again.
         outside: XML ids of records that are no route of the benchmark; they count for nothing.
         statuses: number of records by status.
-        efficiency: of Bench2Drive.
+        scenarios: by the scenario of a route.
+        efficiency, abilities, comfort: of Bench2Drive; comfort only where a motion log was found.
         splits: of Fail2Drive.
-        parser: the figures of LEAD's and carla_garage's parser; else why there are none.
+        figures: what LEAD's and carla_garage's parser takes from each record; else why it takes nothing.
+        problems: what may be a result and does not count, or not as it stands.
     """
 
     suite: Suite
+    facts: Mapping[str, RouteFacts]
     rule: SuccessRule
     results: ResultSet
+    records: tuple[ReadRecord, ...]
     scores: SetScores
     interval: Interval
     completion_percent: float | None
     seeds: tuple[SeedScores, ...]
     crashed: int
+    retried: int
+    lead_repeats: tuple[str, ...]
     outside: tuple[str, ...]
     statuses: Mapping[str, int]
+    scenarios: Mapping[str, SetScores]
     audit: AuditReport
     efficiency: bench2drive.Efficiency | None
+    abilities: tuple[AbilityTable, ...]
+    comfort: Smoothness | None
     splits: fail2drive.Fail2DriveScores | None
-    parser: lead_parser.Summary | str
+    figures: tuple[lead_parser.RouteFigures, ...] | str
+    problems: tuple[Problem, ...]
 
     @property
     def missing(self) -> int:
@@ -91,9 +110,14 @@ class ScoreReport:
         return sum(len(seed.missing) for seed in self.seeds)
 
     @property
+    def has_headline(self) -> bool:
+        """Every expected drive has a record, so that its means are those of the whole set."""
+        return not self.missing
+
+    @property
     def is_complete(self) -> bool:
         """Every expected drive has a record, and every file could be read."""
-        return not self.missing and not self.results.problems
+        return not self.missing and not self.problems
 
     @property
     def deviation(self) -> float | None:
@@ -102,19 +126,38 @@ class ScoreReport:
         return stdev(means) if len(means) > 1 else None
 
     @cached_property
+    def stems(self) -> dict[str, str]:
+        """Names of the route files by XML id."""
+        return {route.route_id: route.stem for route in self.suite.routes}
+
+    @cached_property
     def driven(self) -> dict[str, float]:
         """Driving score of every route that has a record, by file stem; mean over its drives."""
-        stems = {route.route_id: route.stem for route in self.suite.routes}
         found: dict[str, list[float]] = {}
-        for record in self.results.records:
-            if record.route.xml_id in stems:
-                found.setdefault(stems[record.route.xml_id], []).append(record.route.driving_score)
+        for record in self.records:
+            found.setdefault(self.stems[record.route.xml_id], []).append(record.route.driving_score)
         return {stem: sum(scores) / len(scores) for stem, scores in found.items()}
+
+    @cached_property
+    def parser(self) -> lead_parser.Summary | str:
+        """Head of the table of LEAD's parser; else why there is none."""
+        return self.figures if isinstance(self.figures, str) else lead_parser.summarize(self.figures)
+
+    @cached_property
+    def parser_tables(self) -> ParserTables | None:
+        """The parser's further tables; None if it takes nothing from the records."""
+        return None if isinstance(self.figures, str) else score_benchmarks.parser_tables(self.figures, self.facts)
 
     @cached_property
     def rule_version(self) -> RuleVersion:
         """The rules that the benchmark is published with."""
         return RuleVersion(self.suite.rule_version)
+
+    @property
+    def title(self) -> str:
+        """Which benchmark, edition and rules this is about."""
+        edition = f" ({self.suite.set_version})" if self.suite.set_version else ""
+        return f"{self.suite.title}{edition}, rules {TITLES[self.rule_version]}"
 
 
 def score(request: ScoreRequest) -> ScoreReport:
@@ -126,46 +169,76 @@ def score(request: ScoreRequest) -> ScoreReport:
         DuplicateError: two results of one drive.
     """
     suite = load_suite(request.bench, SUITES_DIR)
+    facts = read_route_facts(suite.name, SUITES_DIR)
     results = read_results(request.paths, benchmark=suite.name, on_duplicate=request.on_duplicate)
-    stems = {route.route_id: route.stem for route in suite.routes}
-    inside = [record for record in results.records if record.route.xml_id in stems]
+    inside = [record for record in results.records if _is_of(record.route, facts)]
+    outside = tuple(sorted({r.route.xml_id for r in results.records if not _is_of(r.route, facts)}))
+    _check_benchmark(results, inside, outside, suite)
+    rule = request.success or _success_rule(suite)
+    routes = [record.route for record in inside]
+    seeds = _seeds(results, inside, suite)
+    is_bench2drive = suite.rule_version == RuleVersion.BENCH2DRIVE
+    comfort, problems = score_benchmarks.comfort(results, inside) if is_bench2drive else (None, ())
+    junctions = junction_percent(facts) if request.junctions is None else read_junctions(request.junctions)
+    in_file_order = [record for record in results.in_file_order() if _is_of(record.route, facts)]
+    return ScoreReport(
+        suite=suite,
+        facts=facts,
+        rule=rule,
+        results=results,
+        records=tuple(inside),
+        scores=score_set(routes, suite.size * len(seeds), rule),
+        interval=bootstrap(list(route_means(routes, suite, len(seeds)).values())),
+        completion_percent=sum(route.completion_percent for route in routes) / len(routes),
+        seeds=tuple(_seed_scores(seed, inside, suite, rule) for seed in seeds),
+        crashed=sum(lb20.is_crash(route.status) for route in routes),
+        retried=sum(record.file.attempts > 1 for record in inside) + results.replaced,
+        lead_repeats=_repeated_by_lead(results, in_file_order),
+        outside=outside,
+        statuses=dict(sorted(Counter(route.status for route in routes).items())),
+        scenarios=_by_scenario(routes, score_benchmarks.scenario_names(suite, facts), len(seeds), rule),
+        audit=audit(routes),
+        efficiency=bench2drive.efficiency(routes) if is_bench2drive else None,
+        abilities=score_benchmarks.ability_tables(in_file_order, facts, junctions) if is_bench2drive else (),
+        comfort=comfort,
+        splits=score_benchmarks.fail2drive_scores(inside, suite, seeds, rule) if suite.name == "fail2drive" else None,
+        figures=score_benchmarks.parser_figures(inside, suite),
+        problems=(*results.problems, *problems),
+    )
+
+
+def route_means(routes: Sequence[ScoredRoute], suite: Suite, seeds: int) -> dict[str, float]:
+    """Return the driving score of every route of a suite, mean over so many seeds; a missing drive is a zero."""
+    totals = {route.route_id: 0.0 for route in suite.routes}
+    for route in routes:
+        totals[route.xml_id] += route.driving_score
+    return {xml_id: total / seeds for xml_id, total in totals.items()}
+
+
+def _success_rule(suite: Suite) -> SuccessRule:
+    """Return what the benchmark itself calls a success; those that say nothing get the rule that forgives nothing."""
+    if suite.rule_version == RuleVersion.BENCH2DRIVE:
+        return SuccessRule.B2D
+    return SuccessRule.F2D if suite.name == "fail2drive" else SuccessRule.PERFECT
+
+
+def _is_of(route: ScoredRoute, facts: Mapping[str, RouteFacts]) -> bool:
+    """Tell whether a record is of the suite; two editions have routes of one id in different towns."""
+    known = facts.get(route.xml_id)
+    return known is not None and (not route.town or route.town.rpartition("/")[2] == known.town)
+
+
+def _check_benchmark(results: ResultSet, inside: Sequence[ReadRecord], outside: Sequence[str], suite: Suite) -> None:
     if not inside:
         raise ConfigError(_nothing_found(results, suite), hint="harness score PATH --bench NAME; make list shows them")
-    outside = tuple(sorted({r.route.xml_id for r in results.records if r.route.xml_id not in stems}))
-    if len(outside) > len({record.route.xml_id for record in inside}):
-        # Ids are small numbers in most benchmarks, so that some always seem to fit.
+    # Ids are small numbers in most benchmarks, so that some always seem to fit; a town that fits too is no accident.
+    is_sure = all(record.route.town for record in inside)
+    if len(outside) > len({record.route.xml_id for record in inside}) and not is_sure:
         shown = ", ".join(outside[:5])
         raise ConfigError(
             f"found results of {len(outside)} routes that {suite.name} does not have ({shown}), expected its own",
             hint="--bench with the benchmark that they are of; make list shows all",
         )
-    rule = SUCCESS_RULES.get(suite.name, SuccessRule.PERFECT)
-    routes = [record.route for record in inside]
-    seeds = tuple(_seed_scores(seed, inside, suite, rule) for seed in results.seeds if _of(seed, inside))
-    return ScoreReport(
-        suite=suite,
-        rule=rule,
-        results=results,
-        scores=score_set(routes, suite.size * len(seeds), rule),
-        interval=bootstrap(list(route_means(inside, suite, len(seeds)).values())),
-        completion_percent=sum(route.completion_percent for route in routes) / len(routes),
-        seeds=seeds,
-        crashed=sum(lb20.is_crash(route.status) for route in routes),
-        outside=outside,
-        statuses=dict(sorted(Counter(route.status for route in routes).items())),
-        audit=audit(routes),
-        efficiency=bench2drive.efficiency(routes) if suite.name == "bench2drive" else None,
-        splits=_fail2drive(inside, suite) if suite.name == "fail2drive" else None,
-        parser=_parser_figures(routes, suite),
-    )
-
-
-def route_means(records: Sequence[ReadRecord], suite: Suite, seeds: int) -> dict[str, float]:
-    """Return the driving score of every route of a suite, mean over so many seeds; a missing drive is a zero."""
-    totals = {route.route_id: 0.0 for route in suite.routes}
-    for record in records:
-        totals[record.route.xml_id] += record.route.driving_score
-    return {xml_id: total / seeds for xml_id, total in totals.items()}
 
 
 def _nothing_found(results: ResultSet, suite: Suite) -> str:
@@ -176,126 +249,42 @@ def _nothing_found(results: ResultSet, suite: Suite) -> str:
     return f"no record of {suite.name} found in {len(results.files)} files: {found}, expected routes of the suite"
 
 
+def _seeds(results: ResultSet, inside: Sequence[ReadRecord], suite: Suite) -> tuple[int | None, ...]:
+    """Return the seeds that have a record, or that a run of ours was to drive and has none of."""
+    found = {record.seed for record in inside} | {
+        unit.seed for unit in results.planned_units if unit.benchmark == suite.name
+    }
+    return tuple(sorted(found, key=lambda seed: (seed is not None, seed or 0)))
+
+
 def _of(seed: int | None, records: Sequence[ReadRecord]) -> list[ScoredRoute]:
     return [record.route for record in records if record.seed == seed]
 
 
 def _seed_scores(seed: int | None, records: Sequence[ReadRecord], suite: Suite, rule: SuccessRule) -> SeedScores:
     routes = _of(seed, records)
-    found = {route.xml_id for route in routes}
+    stems = {route.route_id: route.stem for route in suite.routes}
     return SeedScores(
         seed=seed,
         scores=score_set(routes, suite.size, rule),
-        missing=tuple(route.stem for route in suite.routes if route.route_id not in found),
+        missing=tuple(stems[xml_id] for xml_id in missing_ids(routes, stems)),
     )
 
 
-def _fail2drive(records: Sequence[ReadRecord], suite: Suite) -> fail2drive.Fail2DriveScores:
-    names = [name for route in suite.routes if (name := fail2drive.route_name(route.stem)) is not None]
-    drives = [
-        fail2drive.Drive(seed=str(record.seed), number=int(record.route.xml_id), route=record.route)
-        for record in records
-    ]
-    return fail2drive.aggregate(drives, names, sorted({drive.seed for drive in drives}))
+def _by_scenario(
+    routes: Sequence[ScoredRoute], names: Mapping[str, str], seeds: int, rule: SuccessRule
+) -> dict[str, SetScores]:
+    expected = Counter(names.values())
+    found: dict[str, list[ScoredRoute]] = {name: [] for name in sorted(expected)}
+    for route in routes:
+        found[names[route.xml_id]].append(route)
+    return {name: score_set(of_name, expected[name] * seeds, rule) for name, of_name in found.items()}
 
 
-def _parser_figures(routes: Sequence[ScoredRoute], suite: Suite) -> lead_parser.Summary | str:
-    if suite.rule_version == RuleVersion.BENCH2DRIVE:
-        return "the parsers that print them do not read Bench2Drive's files"
-    try:
-        return lead_parser.summarize([lead_parser.route_figures(route) for route in routes])
-    except HarnessError as error:
-        return error.message
-
-
-def compare(first: ScoreReport, second: ScoreReport) -> Paired:
-    """Compare two agents on the routes that both have driven: the second against the first.
-
-    Raises:
-        HarnessError: there is no such route.
-    """
-    return paired(first.driven, second.driven)
-
-
-# --- the same as data ------------------------------------------------------------------------------------------------
-
-
-def report_data(report: ScoreReport) -> dict[str, Any]:
-    """Return a report as the ``data`` of a JSON document; rates and scores are not rounded."""
-    data: dict[str, Any] = {
-        "benchmark": report.suite.name,
-        "set_version": report.suite.set_version,
-        "rules": report.suite.rule_version,
-        "success_rule": report.rule.value,
-        "expected": report.scores.expected,
-        "found": report.scores.found,
-        "missing": report.missing,
-        "crashed": report.crashed,
-        "official": {"driving_score": report.scores.driving_score, "success_rate": report.scores.success_rate},
-        "available": {
-            "driving_score": report.scores.available_driving_score,
-            "success_rate": report.scores.available_success_rate,
-            "route_completion": report.completion_percent,
-        },
-        "successes": report.scores.successes,
-        "seeds": [
-            {
-                "seed": seed.seed,
-                "found": seed.scores.found,
-                "missing": list(seed.missing),
-                "driving_score": seed.scores.driving_score,
-                "success_rate": seed.scores.success_rate,
-            }
-            for seed in report.seeds
-        ],
-        "driving_score_std": report.deviation,
-        "driving_score_interval": {"level": LEVEL, "low": report.interval.low, "high": report.interval.high},
-        "statuses": dict(report.statuses),
-        "outside": list(report.outside),
-        "audit": {
-            "fits": {version.value: count for version, count in report.audit.fit_counts.items()},
-            "unexplained": [each.route.route_id for each in report.audit.audits if not each.fits],
-            "unreadable": [reason for _, reason in report.audit.unreadable],
-        },
-        "per_km": report.parser if isinstance(report.parser, str) else dict(report.parser.rates),
-        "problems": [str(problem) for problem in report.results.problems],
-        "notes": [str(note) for note in report.results.notes],
-        "files": [
-            {"file": file.name, "kind": file.kind.value, "sha256": file.sha256, "counted": file.counted}
-            for file in report.results.files
-        ],
+def _repeated_by_lead(results: ResultSet, in_file_order: Sequence[ReadRecord]) -> tuple[str, ...]:
+    by_file: dict[str, list[ScoredRoute]] = {
+        file.name: [] for file in results.files if file.kind in (FileKind.ROUTE, FileKind.CHECKPOINT) and not file.found
     }
-    if report.efficiency is not None:
-        data["efficiency"] = {"percent": report.efficiency.percent, "routes": report.efficiency.routes}
-    if report.splits is not None:
-        data["splits"] = _splits_data(report.splits)
-    return data
-
-
-def paired_data(found: Paired) -> dict[str, Any]:
-    """Return a comparison as part of the ``data`` of a JSON document."""
-    return {
-        "routes": found.routes,
-        "difference": found.difference,
-        "interval": {"level": LEVEL, "low": found.interval.low, "high": found.interval.high},
-        "won": list(found.won),
-        "lost": list(found.lost),
-    }
-
-
-def _splits_data(scores: fail2drive.Fail2DriveScores) -> dict[str, Any]:
-    return {
-        split.value: {
-            "found": half.scores.found,
-            "expected": half.scores.expected,
-            "driving_score": half.scores.available_driving_score,
-            "success_rate": half.scores.available_success_rate,
-        }
-        for split, half in scores.splits.items()
-    }
-
-
-def title(report: ScoreReport) -> str:
-    """Return which benchmark, edition and rules a report is about."""
-    edition = f" ({report.suite.set_version})" if report.suite.set_version else ""
-    return f"{report.suite.title}{edition}, rules {TITLES[report.rule_version]}"
+    for record in in_file_order:
+        by_file.setdefault(record.file.name, []).append(record.route)
+    return tuple(name for name, routes in by_file.items() if lead_repeats(routes))

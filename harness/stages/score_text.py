@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
+from harness import __version__
 from harness.metrics import fail2drive, lead_parser
+from harness.metrics.bench2drive import TRAFFIC_SIGNS
 from harness.metrics.fail2drive import Split
 from harness.metrics.rules import TITLES, RuleVersion
 from harness.metrics.uncertainty import LEVEL, Paired
-from harness.stages.score import ScoreReport, title
+from harness.stages.score import ScoreReport
+from harness.stages.score_compare import Comparison
+from harness.stages.score_data import digest
 
 _SHOWN = 5
 # What the parser of LEAD gives as a percentage under the name of an infraction.
@@ -25,9 +30,12 @@ def score_lines(report: ScoreReport, *, with_means: bool) -> Iterator[str]:
         with_means: means of an incomplete set are easily mistaken for those of the whole one; say whether to show them.
     """
     scores = report.scores
-    yield title(report)
+    yield report.title
     seeds = ", ".join("unknown" if seed.seed is None else str(seed.seed) for seed in report.seeds)
-    counts = f"{scores.expected} expected, {scores.found} found, {report.missing} missing, {report.crashed} crashed"
+    counts = (
+        f"{scores.expected} expected, {scores.found} found, {report.missing} missing, {report.crashed} crashed, "
+        f"{report.retried} retried"
+    )
     yield f"drives: {counts}; {len(report.seeds)} seed(s): {seeds}"
     if with_means:
         yield from _means(report)
@@ -37,14 +45,23 @@ def score_lines(report: ScoreReport, *, with_means: bool) -> Iterator[str]:
     yield from _left_out(report)
 
 
-def paired_lines(found: Paired) -> Iterator[str]:
+def comparison_lines(comparison: Comparison) -> Iterator[str]:
     """Return a comparison as text."""
+    found = comparison.overall
     low, high = found.interval.low, found.interval.high
     verdict = "they differ" if low > 0.0 or high < 0.0 else "no difference is shown"
-    yield f"second against first on {found.routes} routes that both have: DS {found.difference:+.2f}"
+    who = f"{comparison.second} against {comparison.first}"
+    yield f"{who} on {found.routes} routes that both have: DS {found.difference:+.2f}"
     yield f"  {100.0 * LEVEL:.0f} % interval over routes {low:+.2f} to {high:+.2f}: {verdict}"
+    yield f"  {_won_and_lost(found)}"
+    width = max(map(len, comparison.scenarios))
+    for name, each in comparison.scenarios.items():
+        yield f"  {name:<{width}}  {each.difference:+7.2f} on {each.routes:>3}: {_won_and_lost(each)}"
+
+
+def _won_and_lost(found: Paired) -> str:
     tied = found.routes - len(found.won) - len(found.lost)
-    yield f"  better on {len(found.won)}, worse on {len(found.lost)}, equal on {tied}"
+    return f"better on {len(found.won)}, worse on {len(found.lost)}, equal on {tied}"
 
 
 def _means(report: ScoreReport) -> Iterator[str]:
@@ -66,6 +83,7 @@ def _means(report: ScoreReport) -> Iterator[str]:
     yield f"success by rule {report.rule.value}: {scores.successes} of {scores.found}"
     if report.efficiency is not None and report.efficiency.percent is not None:
         yield f"driving efficiency: {report.efficiency.percent:.2f} % over {report.efficiency.routes} records"
+    yield from _comfort_and_abilities(report)
     if report.splits is not None:
         yield from _splits(report.splits)
     if isinstance(report.parser, lead_parser.Summary):
@@ -79,6 +97,29 @@ def _means(report: ScoreReport) -> Iterator[str]:
         yield f"per km: no figures, {report.parser}"
 
 
+def _comfort_and_abilities(report: ScoreReport) -> Iterator[str]:
+    if report.comfort is not None and report.comfort.value is not None:
+        yield f"comfort: {100.0 * report.comfort.value:.2f} % over {report.comfort.routes} records with a motion log"
+    elif report.abilities:
+        yield "comfort: none, no record has a metric_info.json"
+    for table in report.abilities:
+        if table is report.abilities[0]:
+            others = {name: value for name, value in table.values.items() if name != TRAFFIC_SIGNS}
+            yield "abilities: " + ", ".join(f"{name} {percent_text(value)}" for name, value in others.items())
+        signs, mean = table.values[TRAFFIC_SIGNS], table.mean
+        yield (f"  by the formula of {table.formula}: {TRAFFIC_SIGNS} {percent_text(signs)}, mean {percent_text(mean)}")
+
+
+def percent_text(share: float | None) -> str:
+    """Return a share as percent; a dash where there is none."""
+    return "-" if share is None else f"{100.0 * share:.2f} %"
+
+
+def change_text(percent: float) -> str:
+    """Return by how much something changed; from zero there is no such number."""
+    return "none from 0" if math.isnan(percent) else f"{percent:+.1f} %"
+
+
 def _splits(scores: fail2drive.Fail2DriveScores) -> Iterator[str]:
     for split in Split:
         half = scores.splits[split]
@@ -90,13 +131,13 @@ def _splits(scores: fail2drive.Fail2DriveScores) -> Iterator[str]:
         printed = fail2drive.printed_row(scores.main)
         yield (
             "change to Generalization, rounded first as the parser does: "
-            f"DS {printed.driving_score_change:+.1f} %, SR {printed.success_change:+.1f} %, "
-            f"HM {printed.harmonic_mean_change:+.1f} %"
+            f"DS {change_text(printed.driving_score_change)}, SR {change_text(printed.success_change)}, "
+            f"HM {change_text(printed.harmonic_mean_change)}"
         )
         yield (
             "change to Generalization, unrounded as the leaderboard does: "
-            f"DS {scores.main.driving_score_change:+.1f} %, SR {scores.main.success_change:+.1f} %, "
-            f"HM {scores.main.harmonic_mean_change:+.1f} %"
+            f"DS {change_text(scores.main.driving_score_change)}, SR {change_text(scores.main.success_change)}, "
+            f"HM {change_text(scores.main.harmonic_mean_change)}"
         )
 
 
@@ -122,9 +163,16 @@ def _left_out(report: ScoreReport) -> Iterator[str]:
             yield f"missing of seed {seed.seed}: {', '.join(seed.missing[:_SHOWN])}{more}"
     if report.outside:
         yield f"records of other routes, not counted: {', '.join(report.outside[:_SHOWN])} ({len(report.outside)})"
-    for problem in report.results.problems[:_SHOWN]:
+    for problem in report.problems[:_SHOWN]:
         yield f"problem: {problem}"
-    if len(report.results.problems) > _SHOWN:
-        yield f"and {len(report.results.problems) - _SHOWN} more problems; --output json lists all"
+    if len(report.problems) > _SHOWN:
+        yield f"and {len(report.problems) - _SHOWN} more problems; --output json lists all"
     for note in report.results.notes[:_SHOWN]:
         yield f"note: {note}"
+    yield provenance(report)
+
+
+def provenance(report: ScoreReport) -> str:
+    """Return what a number came from, on one line."""
+    counted = sum(file.counted > 0 for file in report.results.files)
+    return f"from {counted} files, digest {digest(report)}, rules {report.rule_version}, carla-harness {__version__}"

@@ -1,48 +1,42 @@
-"""Bench2Drive's figures against its own programs, LEAD's and PlanT2's copies, and published tables."""
+"""Bench2Drive through the command line, against its own programs, LEAD's and PlanT2's copies, and published tables."""
 
 from __future__ import annotations
 
+import csv
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.datatypes.scored_route import ScoredRoute
-from harness.metrics import bench2drive
-from harness.metrics.bench2drive import ABILITIES, TRAFFIC_SIGNS, AbilityFormula
-from harness.metrics.route_set import lead_repeats, merge_order, score_set
-from harness.metrics.smoothness import MotionStep, route_comfort, smoothness
-from harness.metrics.success import SuccessRule, is_success
-from tests.golden.result_files import read_json, route_elements, routes_in, routes_of, shards
+from harness.metrics.bench2drive import ABILITIES, TRAFFIC_SIGNS
+from tests.golden.command import agent_of
+from tests.golden.result_files import read_json, shards
 
 CASES = ("crashed_and_corrupt", "duplicates", "full220_4files", "missing_20")
 PUBLISHED = ("lead_tfv6_single_seed", "pdm_lite_per_route", "plant2_pdm_lite", "plant2_tfpp")
-FORMULAS = {
-    "bench2drive_0.0.4": AbilityFormula.V004,
-    "bench2drive_0.0.3_as_vendored_in_lead": AbilityFormula.V003,
-}
+FORMULAS = {"bench2drive_0.0.4": "0.0.4", "bench2drive_0.0.3_as_vendored_in_lead": "0.0.3"}
 #: Not JSON: LEAD's tool skips it with a message, the other two stop with an error.
 BROKEN = "eval_bench2drive220_7.json"
 CLOSE = {"rel": 1e-9, "abs": 1e-9}
 
 
-@pytest.fixture(scope="module")
-def scenario_types(harness_data: Path) -> dict[str, str]:
-    """First scenario type by id, in the order of Bench2Drive's program: by town, then as in the file."""
-    routes = route_elements(harness_data / "routes" / "combined" / "bench2drive220.xml")
-    by_town = sorted(routes, key=lambda route: route.attrib["town"])
-    return {route.attrib["id"]: route.findall("scenarios/scenario")[0].attrib["type"] for route in by_town}
+def read(harness_data: Path, name: str, tmp_path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a golden file and what the command says of the results that belong to it.
 
-
-def read(harness_data: Path, name: str) -> tuple[dict[str, Any], list[ScoredRoute]]:
-    """Return a golden file and the records that belong to it, without those of the broken file."""
+    The tools of the benchmark add a second result of a drive, so every one counts here too.
+    """
+    arguments: list[object] = ["--bench", "bench2drive", "--on-duplicate", "all"]
     if name in PUBLISHED:
         golden = read_json(harness_data / "golden" / "real" / f"bench2drive_{name}.expected.json")
-        return golden, routes_in(harness_data / "results" / "bench2drive" / name)
+        return golden, agent_of(harness_data / "results" / "bench2drive" / name, *arguments)
     folder = harness_data / "golden" / "bench2drive"
-    files = [path for path in shards(folder / name) if path.name != BROKEN]
-    assert (len(files) < len(shards(folder / name))) == (name == "crashed_and_corrupt")
-    return read_json(folder / f"{name}.expected.json"), [route for path in files for route in routes_of(path)]
+    golden = read_json(folder / f"{name}.expected.json")
+    # The tools were given a geometry instead of towns.
+    with (tmp_path / "junctions.csv").open("w", newline="") as text:
+        percent = {xml_id: round(100.0 * at, 9) for xml_id, at in golden["ability"]["junction_completion"].items()}
+        csv.writer(text).writerows([("xml_id", "percent"), *percent.items()])
+    return golden, agent_of(folder / name, *arguments, "--junctions", tmp_path / "junctions.csv")
 
 
 def test_every_golden_case_is_listed(harness_data: Path) -> None:
@@ -53,97 +47,79 @@ def test_every_golden_case_is_listed(harness_data: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [*CASES, *PUBLISHED])
-def test_merge_tools(harness_data: Path, scenario_types: dict[str, str], name: str) -> None:
-    golden, routes = read(harness_data, name)
-    ours = bench2drive.scores(routes, list(scenario_types))
-    set_scores = ours.scores
+def test_merge_tools(harness_data: Path, tmp_path: Path, name: str) -> None:
+    golden, ours = read(harness_data, name, tmp_path)
     compared = 0
     for tool in ("bench2drive_tools", "lead_slurm", "plant2_vendored"):
         expected = golden[tool]
         if "exception" in expected:  # the broken file
             assert name == "crashed_and_corrupt" and tool != "lead_slurm"
+            assert any(BROKEN in problem for problem in ours["problems"])
             continue
-        official = (set_scores.driving_score, set_scores.success_rate)
-        available = (set_scores.available_driving_score, set_scores.available_success_rate)
-        figures = available if tool == "plant2_vendored" else official
-        assert figures == pytest.approx((expected["driving score"], expected["success rate"]), **CLOSE)
-        assert set_scores.found == expected["eval num"] == expected["n_records"]
-        merged = merge_order(routes)
-        assert [route.route_id for route in merged] == expected["route_id_order"]
-        good = [route.route_id for route in merged if is_success(route, SuccessRule.B2D)]
+        figures = ours["available" if tool == "plant2_vendored" else "official"]
+        assert figures["driving_score"] == pytest.approx(expected["driving score"], **CLOSE)
+        assert figures["success_rate"] == pytest.approx(expected["success rate"], **CLOSE)
+        assert ours["found"] == expected["eval num"] == expected["n_records"]
+        ids = sorted((route["route_id"] for route in ours["routes"]), reverse=True)
+        assert ids == expected["route_id_order"]
+        good = [route["route_id"] for route in ours["routes"] if route["is_success"]]
         assert sorted(good) == sorted(expected["success_route_ids"])
-        assert len(good) == set_scores.successes
+        assert len(good) == ours["successes"]
         compared += 1
     assert compared == (1 if name == "crashed_and_corrupt" else 3)
     current = golden["lead_slurm"]["current_driving_score"]
-    assert set_scores.available_driving_score == pytest.approx(current, **CLOSE)
-    assert ours.outside == ()
-    assert bool(ours.repeated) == (name == "duplicates")
-    assert len(ours.missing) == 220 - len({route.route_id for route in routes})
+    assert ours["available"]["driving_score"] == pytest.approx(current, **CLOSE)
+    assert ours["outside"] == []
+    assert (len(ids) > len(set(ids))) == (name == "duplicates")
+    assert ours["expected"] == 220 and ours["missing"] == 220 - len(set(ids))
     warns = any("does not equal to 220" in text for text in golden["bench2drive_tools"].get("warnings", []))
-    assert warns == (set_scores.found != 220 and name != "crashed_and_corrupt")
+    assert warns == (ours["found"] != 220 and name != "crashed_and_corrupt")
 
 
 @pytest.mark.parametrize("name", [*CASES, *PUBLISHED])
-def test_efficiency(harness_data: Path, name: str) -> None:
-    golden, routes = read(harness_data, name)
-    ours = bench2drive.efficiency(merge_order(routes))
-    assert ours.percent == pytest.approx(golden["efficiency"]["driving_efficiency"], **CLOSE)
-    assert ours.routes == golden["efficiency"]["n_routes"]
-    assert ours.routes + len(ours.without_entry) + len(ours.only_too_fast) == len(routes)
+def test_efficiency(harness_data: Path, tmp_path: Path, name: str) -> None:
+    golden, ours = read(harness_data, name, tmp_path)
+    assert ours["efficiency"]["percent"] == pytest.approx(golden["efficiency"]["driving_efficiency"], **CLOSE)
+    assert ours["efficiency"]["routes"] == golden["efficiency"]["n_routes"]
 
 
 @pytest.mark.parametrize("tool", FORMULAS)
 @pytest.mark.parametrize("name", CASES)
-def test_abilities(harness_data: Path, scenario_types: dict[str, str], name: str, tool: str) -> None:
-    golden, routes = read(harness_data, name)
-    junctions = {xml_id: round(100.0 * at, 9) for xml_id, at in golden["ability"]["junction_completion"].items()}
-    ours = bench2drive.abilities(merge_order(routes), scenario_types, junctions, FORMULAS[tool])
+def test_abilities(harness_data: Path, tmp_path: Path, name: str, tool: str) -> None:
+    golden, ours = read(harness_data, name, tmp_path)
+    found = ours["abilities"][FORMULAS[tool]]
+    (seed,) = found["per_seed"]
+    assert seed["without_junction"] == []
     expected = golden["ability"]["expected"][tool]
-    assert ours.without_junction == ()
     if "exception" in expected:  # a group without any route
-        assert ours.mean is None
-        assert [group.name for group in ours.groups if group.routes == 0 and group.value is None]
+        assert found["mean"] is None
+        assert [group for group in seed["groups"].values() if group["routes"] == 0 and group["lowest"] is None]
         return
     assert list(expected) == [*ABILITIES, "mean", "crashed"]
-    for group in ours.groups:
-        assert group.value == pytest.approx(expected[group.name], **CLOSE)
-    assert ours.mean == pytest.approx(expected["mean"], **CLOSE)
-    assert [list(pair) for pair in ours.missing] == expected["crashed"]
+    for group in (*ABILITIES, "mean"):
+        assert found[group] == pytest.approx(expected[group], **CLOSE), group
+    (of_seed,) = ours["seeds"]
+    assert sorted(of_seed["missing"]) == sorted(xml_id for _, xml_id in expected["crashed"])
 
 
-@pytest.mark.parametrize("agent", ["plant2_pdm_lite", "plant2_tfpp"])
-def test_published_abilities(harness_data: Path, scenario_types: dict[str, str], agent: str) -> None:
-    """Four abilities exactly; Traffic_Signs as far as the records alone decide it."""
+@pytest.mark.parametrize("agent", ["plant2_tfpp"])
+def test_published_abilities(harness_data: Path, agent: str) -> None:
+    """Computed by their authors with a simulator; here from our table of junctions, by the formula of 0.0.3."""
     folder = harness_data / "results" / "bench2drive" / agent
     published = read_json(folder / "merged_ability.json")
-    ours = bench2drive.abilities(routes_of(folder / "merged.json"), scenario_types, {}, AbilityFormula.V003)
-    assert ours.missing == () and published["crashed"] == []
-    for group in ours.groups:
-        if group.name != TRAFFIC_SIGNS:
-            assert group.value == pytest.approx(published[group.name], **CLOSE)
-            continue
-        # (S + J) / 2T with J between 0 and the routes that broke neither a light nor a sign.
-        assert group.lowest is not None and group.highest is not None
-        assert group.routes == 95 and group.value is None
-        assert group.lowest < published[group.name] <= group.highest
-        junctions = published[group.name] * 2 * group.routes - group.successes
-        assert junctions == pytest.approx(round(junctions), abs=1e-9)
-    values = [published[name] for name in ABILITIES]
-    assert sum(values) / len(values) == pytest.approx(published["mean"], **CLOSE)
+    ours = agent_of(folder, "--bench", "bench2drive")
+    assert ours["missing"] == 0 and published["crashed"] == []
+    for name in (*ABILITIES, "mean"):
+        assert ours["abilities"]["0.0.3"][name] == pytest.approx(published[name], **CLOSE), name
     if "Driving Efficiency" in published:
-        efficiency = bench2drive.efficiency(routes_of(folder / "merged.json"))
-        assert efficiency.percent == pytest.approx(published["Driving Efficiency"], **CLOSE)
+        assert ours["efficiency"]["percent"] == pytest.approx(published["Driving Efficiency"], **CLOSE)
 
 
-def test_pdm_lite_traffic_signs_is_178_of_190(harness_data: Path, scenario_types: dict[str, str]) -> None:
-    """The old formula made the published table: 87 successes and 91 junctions passed."""
-    folder = harness_data / "results" / "bench2drive" / "plant2_pdm_lite"
-    routes = routes_of(folder / "merged.json")
-    ours = bench2drive.abilities(routes, scenario_types, {}, AbilityFormula.V003)
-    signs = next(group for group in ours.groups if group.name == TRAFFIC_SIGNS)
-    assert signs.successes == 87
-    assert read_json(folder / "merged_ability.json")[TRAFFIC_SIGNS] == pytest.approx((87 + 91) / 190, **CLOSE)
+def test_pdm_lite_traffic_signs(harness_data: Path) -> None:
+    """The old formula made the published table: 87 successes and 91 junctions passed; our plan gives 90."""
+    ours = agent_of(harness_data / "results" / "bench2drive" / "plant2_pdm_lite", "--bench", "bench2drive")
+    signs = ours["abilities"]["0.0.3"]["per_seed"][0]["groups"][TRAFFIC_SIGNS]
+    assert (signs["routes"], signs["successes"], signs["junctions_passed"]) == (95, 87, 90)
 
 
 @pytest.mark.parametrize(
@@ -155,60 +131,68 @@ def test_pdm_lite_traffic_signs_is_178_of_190(harness_data: Path, scenario_types
         ("plant2_tfpp/merged.json", 220, (84.21, 67.27)),
     ],
 )
-def test_published_scores(
-    harness_data: Path, scenario_types: dict[str, str], file: str, records: int, printed: tuple[float, float]
-) -> None:
+def test_published_scores(harness_data: Path, file: str, records: int, printed: tuple[float, float]) -> None:
     path = harness_data / "results" / "bench2drive" / file
     stated = read_json(path)
-    ours = bench2drive.scores(routes_of(path), list(scenario_types))
-    assert ours.scores.found == records == stated["eval num"]
-    assert len(ours.missing) == 220 - records and ours.repeated == () and ours.outside == ()
-    assert ours.scores.driving_score == pytest.approx(stated["driving score"], **CLOSE)
-    assert ours.scores.success_rate == pytest.approx(stated["success rate"], **CLOSE)
-    assert (round(ours.scores.driving_score, 2), round(100 * ours.scores.success_rate, 2)) == printed
+    ours = agent_of(path, "--bench", "bench2drive")
+    assert ours["found"] == records == stated["eval num"]
+    assert (ours["missing"], ours["outside"]) == (220 - records, [])
+    official = ours["official"]
+    assert official["driving_score"] == pytest.approx(stated["driving score"], **CLOSE)
+    assert official["success_rate"] == pytest.approx(stated["success rate"], **CLOSE)
+    assert (round(official["driving_score"], 2), round(100 * official["success_rate"], 2)) == printed
 
 
-def test_which_divisor_makes_which_published_number_of_tfv6(harness_data: Path) -> None:
+def test_which_divisor_makes_which_published_number_of_tfv6(harness_data: Path, tmp_path: Path) -> None:
     """85.72 and 74.5 % over 220; 89.38 and 77.7 % over 211 records; 93.36 over the 202 that did not crash."""
-    routes = routes_in(harness_data / "results" / "bench2drive" / "lead_tfv6_single_seed")
-    whole = score_set(routes, 220, SuccessRule.B2D)
-    assert whole.available_driving_score is not None and whole.available_success_rate is not None
-    assert (round(whole.driving_score, 2), round(100 * whole.success_rate, 1)) == (85.72, 74.5)
-    rounded = (round(whole.available_driving_score, 2), round(100 * whole.available_success_rate, 1))
-    assert rounded == (89.38, 77.7)
-    driven = [route for route in routes if route.status != "Failed - Simulation crashed"]
-    assert len(driven) == 202
-    assert round(score_set(driven, 202, SuccessRule.B2D).driving_score, 2) == 93.36
+    folder = harness_data / "results" / "bench2drive" / "lead_tfv6_single_seed"
+    whole = agent_of(folder, "--bench", "bench2drive")
+    for which, driving_score, success_rate in (("official", 85.72, 74.5), ("available", 89.38, 77.7)):
+        assert round(whole[which]["driving_score"], 2) == driving_score
+        assert round(100 * whole[which]["success_rate"], 1) == success_rate
+    crashed = {route["file"] for route in whole["routes"] if route["status"] == "Failed - Simulation crashed"}
+    assert len(crashed) == whole["crashed"] == 9
+    for file in shards(folder):
+        if str(file) not in crashed:
+            (tmp_path / file.name).symlink_to(file)
+    driven = agent_of(tmp_path, "--bench", "bench2drive")
+    assert (driven["found"], round(driven["available"]["driving_score"], 2)) == (202, 93.36)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_lead_repeats_the_files_it_calls_crashed(harness_data: Path, name: str) -> None:
     expected = read_json(harness_data / "golden" / "real" / f"bench2drive_{name}.expected.json")
-    files = shards(harness_data / "results" / "bench2drive" / name)
-    repeated = {path.name: True for path in files if len(files) == 220 and lead_repeats(routes_of(path))}
-    assert repeated == expected["lead_did_route_crash"]
+    folder = harness_data / "results" / "bench2drive" / name
+    ours = agent_of(folder, "--bench", "bench2drive")
+    if len(shards(folder)) == 220:
+        assert {Path(file).name: True for file in ours["lead_repeats"]} == expected["lead_did_route_crash"]
 
 
-def motion(step: dict[str, Any]) -> MotionStep:
-    """Read one step of ``metric_info.json``."""
-    return MotionStep(
-        acceleration_mps2=(step["acceleration"][0], step["acceleration"][1]),
-        forward=(step["forward_vector"][0], step["forward_vector"][1]),
-        right=(step["right_vector"][0], step["right_vector"][1]),
-        yaw_rate_degps=step["angular_velocity"][2],
-    )
-
-
-def test_smoothness(harness_data: Path) -> None:
+def test_comfort(harness_data: Path, tmp_path: Path) -> None:
     golden = read_json(harness_data / "golden" / "bench2drive" / "smoothness.json")
-    traces = {
-        str(index): [motion(step) for step in route["metric_info"].values()]
-        for index, route in enumerate(golden["routes"])
+    xml_ids = ("1711", "1773", "1790", "1792", "1825", "1833", "1852", "1956")
+    for xml_id, trace in zip(xml_ids, golden["routes"], strict=False):
+        write_route(tmp_path, xml_id, save_name=f"run_{xml_id}")
+        (tmp_path / f"run_{xml_id}").mkdir()
+        (tmp_path / f"run_{xml_id}" / "metric_info.json").write_text(json.dumps(trace["metric_info"]))
+        alone = agent_of(
+            tmp_path / f"{xml_id}.json", tmp_path / f"run_{xml_id}", "--bench", "bench2drive", "--allow-partial"
+        )
+        assert alone["comfort"]["share"] == pytest.approx(trace["expected"], **CLOSE)
+    count = len(golden["routes"])
+    assert count <= len(xml_ids)
+    every = agent_of(tmp_path, "--bench", "bench2drive")
+    assert every["comfort"]["share"] == pytest.approx(golden["driving_smoothness"], **CLOSE)
+    assert (every["comfort"]["routes"], every["comfort"]["missing"]) == (count, [])
+
+
+def write_route(folder: Path, xml_id: str, save_name: str) -> None:
+    record = {
+        "route_id": f"RouteScenario_{xml_id}_rep0",
+        "status": "Completed",
+        "infractions": {},
+        "scores": {"score_route": 100.0, "score_penalty": 1.0, "score_composed": 100.0},
+        "meta": {"route_length": 100.0, "duration_game": 10.0, "duration_system": 1.0},
+        "save_name": save_name,
     }
-    for trace, route in zip(traces.values(), golden["routes"], strict=True):
-        comfort = route_comfort(trace)
-        assert comfort is not None
-        assert comfort.share == pytest.approx(route["expected"], **CLOSE)
-    ours = smoothness(list(traces), traces)
-    assert ours.value == pytest.approx(golden["driving_smoothness"], **CLOSE)
-    assert (ours.routes, ours.missing, ours.too_short) == (len(traces), (), ())
+    (folder / f"{xml_id}.json").write_text(json.dumps({"_checkpoint": {"records": [record]}}))

@@ -1,131 +1,78 @@
-"""Fail2Drive's figures against its own parser, on made folders with defects and on 1,800 published drives."""
+"""Fail2Drive through the command line, against its own parser, on made folders with defects and 1,800 drives."""
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.metrics.fail2drive import (
-    CLASSES,
-    Comparison,
-    Drive,
-    Fail2DriveScores,
-    RouteName,
-    Split,
-    aggregate,
-    printed_row,
-    route_name,
-)
-from harness.metrics.success import SuccessRule
-from tests.golden.result_files import files_in_archive, read_json, scored
+from harness.config import SUITES_DIR
+from harness.metrics.fail2drive import CLASSES, RouteName, Split, route_name
+from harness.suites import load_suite
+from tests.golden.command import agent_of, score
+from tests.golden.result_files import read_json
 
-CLOSE = {"rel": 1e-9, "abs": 1e-9, "nan_ok": True}
+CLOSE = {"rel": 1e-9, "abs": 1e-9}
 AGENTS = ("BevAD", "BridgeDrive", "TFv6")
 CASES = ("subset_2seeds_with_defects", "zero_base")
 
 
 @pytest.fixture(scope="module")
-def routes(harness_data: Path) -> list[RouteName]:
-    names = [route_name(path.stem) for path in sorted((harness_data / "routes" / "fail2drive").glob("*.xml"))]
+def routes() -> list[RouteName]:
+    names = [route_name(route.stem) for route in load_suite("fail2drive", SUITES_DIR).routes]
     found = [name for name in names if name is not None]
     assert len(found) == len(names) == 200
     return found
 
 
-def published_drives(harness_data: Path, agent: str) -> list[Drive]:
-    """Read files named ``<seed>/.../<Split>_<Scenario>_<id4>.json``, loose or in an archive."""
+def published(harness_data: Path, agent: str) -> Path:
     folder = harness_data / "results" / "fail2drive"
-    archive = folder / f"{agent}.tar.gz"
-    files: Iterator[tuple[str, Any]] = (
-        files_in_archive(archive)
-        if archive.exists()
-        else ((str(path.relative_to(folder)), read_json(path)) for path in sorted((folder / agent).rglob("*.json")))
-    )
-    drives = []
-    for name, content in files:
-        parts, mapped = Path(name), route_name(Path(name).stem)
-        assert mapped is not None
-        drives.append(
-            Drive(seed=parts.parts[1], number=mapped.number, route=scored(content["_checkpoint"]["records"][0]))
-        )
-    return drives
+    return folder / agent if (folder / agent).exists() else folder / f"{agent}.tar.gz"
 
 
-def made_drives(folder: Path) -> tuple[list[Drive], dict[str, list[str]]]:
-    """Read files named ``<seed>/res/<id4>_res.json``; also return what has to be dropped before, by reason.
-
-    The parser drops these with a warning: what is no JSON, has no record, has another name, lacks a score.
-    """
-    drives: list[Drive] = []
-    dropped: dict[str, list[str]] = {"broken": [], "empty": [], "name": [], "scores": []}
-    for path in sorted(folder.glob("*/res/*.json")):
-        seed, name = path.parts[-3], path.relative_to(folder).as_posix()
-        try:
-            records = read_json(path)["_checkpoint"]["records"]
-        except json.JSONDecodeError:
-            dropped["broken"].append(name)
-            continue
-        found = re.fullmatch(r"(\d{4})_res", path.stem)
-        if not records:
-            dropped["empty"].append(name)
-        elif found is None:
-            dropped["name"].append(name)
-        elif {"score_composed", "score_route"} - set(records[0]["scores"]):
-            dropped["scores"].append(name)
-        else:
-            drives.append(Drive(seed=seed, number=int(found.group(1)), route=scored(records[0])))
-    return drives, dropped
-
-
-def check_tables(ours: Fail2DriveScores, golden: dict[str, Any]) -> None:
-    assert sum(half.scores.found for half in ours.splits.values()) == golden["n_rows"]
+def check_tables(ours: dict[str, Any], golden: dict[str, Any]) -> None:
+    scores = ours["fail2drive"]
+    assert sum(half["found"] for half in scores["splits"].values()) == golden["n_rows"]
     for row in golden["main_table_unrounded"]:
-        half = ours.splits[Split(row["Split"])]
-        assert half.driving_score == pytest.approx(row["DS"], **CLOSE)
-        assert half.route_completion == pytest.approx(row["RC"], **CLOSE)
-        assert half.success_percent / 100 == pytest.approx(row["Success"], **CLOSE)
+        half = scores["splits"][row["Split"]]
+        assert half["available_driving_score"] == pytest.approx(row["DS"], **CLOSE)
+        assert half["route_completion"] == pytest.approx(row["RC"], **CLOSE)
+        assert half["available_success_rate"] == pytest.approx(row["Success"], **CLOSE)
     for row in golden["per_seed"]:
-        half = ours.per_seed[row["Seed"], Split(row["Split"])]
-        assert half.driving_score == pytest.approx(row["DS"], **CLOSE)
-        assert half.success_percent / 100 == pytest.approx(row["Success"], **CLOSE)
-    assert len(ours.per_seed) == len(golden["per_seed"])
-    check_comparisons(ours.scenarios, golden["per_scenario"], lambda row: row["Scenario"])
-    check_comparisons(ours.classes, golden["per_class"], lambda row: row["Class"])
-    for row in golden["per_scenario"]:
-        assert row["Scenario"] in CLASSES[row["Class"]]
+        half = scores["per_seed"][f"{row['Seed']}/{row['Split']}"]
+        assert half["available_driving_score"] == pytest.approx(row["DS"], **CLOSE)
+        assert half["available_success_rate"] == pytest.approx(row["Success"], **CLOSE)
+    assert len(scores["per_seed"]) == len(golden["per_seed"])
+    for name, key in (("scenarios", "Scenario"), ("classes", "Class")):
+        expected = golden["per_scenario" if key == "Scenario" else "per_class"]
+        assert list(scores[name]) == [row[key] for row in expected]
+        for row in expected:
+            found = scores[name][row[key]]
+            assert found["base"]["harmonic_mean"] == pytest.approx(row["Base HM"], **CLOSE)
+            assert found["generalization"]["harmonic_mean"] == pytest.approx(row["Gen HM"], **CLOSE)
+            change = float(row["Drop %"])  # the parser writes nan where we say that there is none
+            expected_change = None if math.isnan(change) else pytest.approx(change, **CLOSE)
+            assert found["harmonic_mean_change"] == expected_change
+            assert key == "Class" or row["Scenario"] in CLASSES[row["Class"]]
 
 
-def check_comparisons(
-    ours: tuple[Comparison, ...], golden: list[dict[str, Any]], name_of: Callable[[dict[str, Any]], str]
-) -> None:
-    assert [row.name for row in ours] == [name_of(row) for row in golden]
-    for row, expected in zip(ours, golden, strict=True):
-        assert row.base.harmonic_mean == pytest.approx(expected["Base HM"], **CLOSE)
-        assert row.generalization.harmonic_mean == pytest.approx(expected["Gen HM"], **CLOSE)
-        assert row.harmonic_mean_change == pytest.approx(float(expected["Drop %"]), **CLOSE)
-
-
-def check_printed(ours: Fail2DriveScores, golden: dict[str, Any]) -> None:
+def check_printed(ours: dict[str, Any], golden: dict[str, Any]) -> None:
     """Compare the main table and the row of the paper, text by text."""
-    assert ours.main is not None
-    row = printed_row(ours.main)
+    row = {key: math.nan if value is None else value for key, value in ours["fail2drive"]["main_rounded_first"].items()}
     for expected in golden["main_table"]:
         base = expected["Split"] == "Base"
-        assert expected["DS"] == (row.base_driving_score if base else row.driving_score)
-        assert expected["Success"] == (row.base_success if base else row.success)
+        assert expected["DS"] == (row["base_driving_score"] if base else row["driving_score"])
+        assert expected["Success"] == (row["base_success"] if base else row["success"])
     texts = {
-        "Base DS": f"{row.base_driving_score:.1f}",
-        "Base Success": f"{row.base_success:.1f}",
-        "Base HM": f"{row.base_harmonic_mean:.1f}",
-        "Gen DS": f"{row.driving_score:.1f} ({row.driving_score_change:.1f}%)",
-        "Gen Success": f"{row.success:.1f} ({row.success_change:.1f}%)",
-        "Gen HM": f"{row.harmonic_mean:.1f} ({row.harmonic_mean_change:.1f}%)",
+        "Base DS": f"{row['base_driving_score']:.1f}",
+        "Base Success": f"{row['base_success']:.1f}",
+        "Base HM": f"{row['base_harmonic_mean']:.1f}",
+        "Gen DS": f"{row['driving_score']:.1f} ({row['driving_score_change']:.1f}%)",
+        "Gen Success": f"{row['success']:.1f} ({row['success_change']:.1f}%)",
+        "Gen HM": f"{row['harmonic_mean']:.1f} ({row['harmonic_mean_change']:.1f}%)",
     }
     (summary,) = golden["summary"]
     assert texts == {key: summary[key] for key in texts}
@@ -141,98 +88,86 @@ def test_every_golden_case_is_listed(harness_data: Path) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_made_folders(harness_data: Path, routes: list[RouteName], case: str) -> None:
+def test_made_folders(harness_data: Path, case: str) -> None:
+    """The parser takes drives from names of files alone: of two that claim one drive, the well-named comes first."""
     folder = harness_data / "golden" / "fail2drive"
     golden = read_json(folder / f"{case}.expected.json")
-    drives, dropped = made_drives(folder / case)
-    ours = aggregate(drives, routes, golden["seeds"])
+    ours = agent_of(folder / case, "--bench", "fail2drive", "--on-duplicate", "first")
     check_tables(ours, golden)
     check_printed(ours, golden)
-    assert warnings_of(ours, dropped, golden["seeds"]) == [
-        text
-        for text in golden["warnings"]
-        if "no res/" not in text  # a folder without drives is the reader's
-    ]
-    assert golden["strict_failure"] == bool(ours.missing or any(dropped.values()))
+    check_warnings(ours, golden)
+    assert (
+        golden["strict_failure"]
+        and score(folder / case, "--bench", "fail2drive", "--on-duplicate", "first").return_value == 3
+    )
 
 
-def warnings_of(ours: Fail2DriveScores, dropped: dict[str, list[str]], seeds: list[str]) -> list[str]:
-    """Write the parser's warnings from what our result and the loader name."""
-    texts: list[str] = []
-    for seed in seeds:
-        of_seed = {reason: [name for name in names if name.startswith(seed)] for reason, names in dropped.items()}
-        failed = [(f"{seed}/res/{n:04d}_res.json", n) for s, n in ours.agent_not_set_up if s == seed]
-        noted = [(name, f"failed to parse {name}") for name in of_seed["broken"]]
-        noted += [(name, f"no records found in {name}") for name in of_seed["empty"]]
-        noted += [(name, f"missing scores in {name}") for name in of_seed["scores"]]
-        noted += [(name, f"agent setup failed in {name}") for name, _ in failed]
-        texts += [text for _, text in sorted(noted)]
+def check_warnings(ours: dict[str, Any], golden: dict[str, Any]) -> None:
+    """Whatever the parser warns of is a problem, a note, or counted."""
+    told = "\n".join([*ours["problems"], *ours["notes"]])
+    for seed in ours["seeds"]:
+        dropped = sum(int(key[0] == str(seed["seed"])) for key in ours["fail2drive"]["agent_not_set_up"])
+        refused = [text for text in golden["warnings"] if f"missing scores in {seed['seed']}/" in text]
+        missing = re.findall(rf"seed {seed['seed']} is missing (\d+) results", "\n".join(golden["warnings"]))
         # A file without scores is no missing result to the parser, one whose agent never started is.
-        lacking = {number for s, number in ours.missing if s == seed} | {number for _, number in failed}
-        lacking -= {int(Path(name).stem[:4]) for name in of_seed["scores"]}
-        if lacking:
-            preview = ", ".join(f"{number:04d}" for number in sorted(lacking)[:10])
-            texts.append(f"seed {seed} is missing {len(lacking)} results: {preview}" + " ..." * (len(lacking) > 10))
-        unmapped = [f"{n:04d}_res.json" for s, n in ours.unknown if s == seed]
-        unmapped += [Path(name).name for name in of_seed["name"]]
-        if unmapped:
-            texts.append(f"seed {seed} has {len(unmapped)} unmapped result files: {', '.join(unmapped)}")
-    return [f"WARNING: {text}" for text in texts]
+        assert [str(len(seed["missing"]) + dropped - len(refused))] == missing
+    for text in golden["warnings"]:
+        found = re.search(r"(?:failed to parse|no records found in|missing scores in) (\S+)", text)
+        if found:
+            assert f"{found[1]}" in told
+        for name in re.findall(r"(\S+\.json)", text) if "unmapped" in text else ():
+            assert name.rstrip(",") in told
 
 
 @pytest.mark.parametrize("agent", AGENTS)
-def test_published_agents(harness_data: Path, routes: list[RouteName], agent: str) -> None:
+def test_published_agents(harness_data: Path, agent: str) -> None:
     golden = read_json(harness_data / "golden" / "real" / f"fail2drive_{agent}.expected.json")
-    ours = aggregate(published_drives(harness_data, agent), routes, golden["seeds"])
+    ours = agent_of(published(harness_data, agent), "--bench", "fail2drive")
     check_tables(ours, golden)
     check_printed(ours, golden)
     assert golden["warnings"] == [] and not golden["strict_failure"]
-    assert (ours.missing, ours.unknown, ours.repeated, ours.left_out, ours.agent_not_set_up) == ((),) * 5
-    for half in ours.splits.values():
-        assert half.scores.expected == half.scores.found == 300
-        assert half.scores.driving_score == half.scores.available_driving_score
+    assert (ours["missing"], ours["outside"], ours["problems"]) == (0, [], [])
+    scores = ours["fail2drive"]
+    assert scores["left_out"] == scores["agent_not_set_up"] == []
+    for half in scores["splits"].values():
+        assert half["expected"] == half["found"] == 300
+        assert half["driving_score"] == half["available_driving_score"]
 
 
 @pytest.mark.parametrize("agent", AGENTS)
-def test_leaderboard_table(harness_data: Path, routes: list[RouteName], agent: str) -> None:
+def test_leaderboard_table(harness_data: Path, agent: str) -> None:
     """The published table to 0.1; its changes come from unrounded scores, and one score was cut, not rounded."""
     table = (harness_data / "results" / "fail2drive" / "f2d_leaderboard_table.tex").read_text(encoding="utf-8")
     row = re.search(rf"^{agent}~.*\n(.*)$", table, re.MULTILINE)
     assert row is not None
     numbers = [float(number) for number in re.findall(r"-?\d+\.\d", row.group(1))][1:]  # after Bench2Drive's
-    main = aggregate(published_drives(harness_data, agent), routes, ["1", "2", "3"]).main
-    assert main is not None
-    base, half = main.base, main.generalization
+    main = agent_of(published(harness_data, agent), "--bench", "fail2drive")["fail2drive"]["main"]
+    base, half = main["base"], main["generalization"]
     ours = [
-        base.driving_score,
-        base.success_percent,
-        base.harmonic_mean,
-        half.driving_score,
-        main.driving_score_change,
-        half.success_percent,
-        main.success_change,
-        half.harmonic_mean,
-        main.harmonic_mean_change,
+        base["available_driving_score"],
+        100.0 * base["available_success_rate"],
+        base["harmonic_mean"],
+        half["available_driving_score"],
+        main["driving_score_change"],
+        100.0 * half["available_success_rate"],
+        main["success_change"],
+        half["harmonic_mean"],
+        main["harmonic_mean_change"],
     ]
     rounded = [float(f"{value:.1f}") for value in ours]
     if agent == "BridgeDrive":
-        assert (round(half.driving_score, 3), rounded[3], numbers[3]) == (81.957, 82.0, 81.9)
-        rounded[3] = math.floor(half.driving_score * 10) / 10
+        assert (round(ours[3], 3), rounded[3], numbers[3]) == (81.957, 82.0, 81.9)
+        rounded[3] = math.floor(ours[3] * 10) / 10
     assert rounded == numbers
 
 
 @pytest.mark.parametrize(("agent", "b2d", "f2d"), [("TFv6", 482, 492), ("BridgeDrive", 502, 510), ("BevAD", 445, 456)])
-def test_the_success_rule_changes_the_count(
-    harness_data: Path, routes: list[RouteName], agent: str, b2d: int, f2d: int
-) -> None:
-    drives = published_drives(harness_data, agent)
-    counts = {
-        rule: sum(
-            half.scores.successes for half in aggregate(drives, routes, ["1", "2", "3"], rule=rule).splits.values()
-        )
-        for rule in (SuccessRule.B2D, SuccessRule.F2D)
-    }
-    assert counts == {SuccessRule.B2D: b2d, SuccessRule.F2D: f2d}
+def test_the_success_rule_changes_the_count(harness_data: Path, agent: str, b2d: int, f2d: int) -> None:
+    arguments = (published(harness_data, agent), "--bench", "fail2drive")
+    assert agent_of(*arguments)["successes"] == f2d
+    ours = agent_of(*arguments, "--success", "b2d")
+    assert (ours["successes"], ours["success_rule"]) == (b2d, "b2d")
+    assert sum(half["successes"] for half in ours["fail2drive"]["splits"].values()) == b2d
 
 
 def test_classes_have_the_pairs_of_the_benchmark(routes: list[RouteName]) -> None:

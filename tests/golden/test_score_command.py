@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
-from typing import Any
 
+import click
 import pytest
-from click.testing import CliRunner, Result
 
-from harness.cli import cli
+from harness import __version__
 from harness.errors import HarnessError
+from tests.golden.command import agent_of, document_of, score
 
 # The rows of the benchmark's own table: Base and Generalization driving score and success rate, changes as its parser
 # prints them (rounded first) and as its leaderboard does.
@@ -22,18 +22,6 @@ FAIL2DRIVE = {
 }
 # Driving score, success rate and efficiency, all percent.
 BENCH2DRIVE = {"plant2_pdm_lite": (97.02, 92.27, 250.04), "plant2_tfpp": (84.21, 67.27, None)}
-
-
-def score(*arguments: object) -> Result:
-    """Run the command in this process; errors are raised."""
-    runner = CliRunner()
-    return runner.invoke(cli, ["score", *map(str, arguments)], standalone_mode=False, catch_exceptions=False)
-
-
-def data_of(*arguments: object) -> dict[str, Any]:
-    answer = score(*arguments, "--output", "json")
-    found: dict[str, Any] = json.loads(answer.stdout)["data"]
-    return found
 
 
 @pytest.mark.parametrize("agent", FAIL2DRIVE)
@@ -47,13 +35,13 @@ def test_published_rows_of_fail2drive(harness_data: Path, agent: str) -> None:
     for how, (score_change, success_change) in (("parser", rounded_first), ("leaderboard", unrounded)):
         assert f"as the {how} does: DS {score_change:+.1f} %, SR {success_change:+.1f} %" in answer.stdout
     assert "600 of 600 penalties follow from their events" in answer.stdout
-    data = data_of(path, "--bench", "fail2drive")
+    data = agent_of(path, "--bench", "fail2drive")
     assert (data["expected"], data["found"], data["missing"]) == (600, 600, 0)
 
 
 @pytest.mark.parametrize("agent", BENCH2DRIVE)
 def test_published_numbers_of_bench2drive(harness_data: Path, agent: str) -> None:
-    data = data_of(harness_data / "results" / "bench2drive" / agent, "--bench", "bench2drive")
+    data = agent_of(harness_data / "results" / "bench2drive" / agent, "--bench", "bench2drive")
     driving_score, success, efficiency = BENCH2DRIVE[agent]
     assert data["official"]["driving_score"] == pytest.approx(driving_score, abs=0.005)
     assert 100.0 * data["official"]["success_rate"] == pytest.approx(success, abs=0.005)
@@ -85,7 +73,7 @@ def test_two_results_of_one_drive_name_both_files(harness_data: Path) -> None:
     with pytest.raises(HarnessError, match=r"route 1711 .*bench2drive220_0.json record 0 and .*bench2drive220_9.json"):
         score(path, "--bench", "bench2drive")
     expected = json.loads((path.parent / "duplicates.expected.json").read_text())["bench2drive_tools"]
-    every = data_of(path, "--bench", "bench2drive", "--on-duplicate", "all")
+    every = agent_of(path, "--bench", "bench2drive", "--on-duplicate", "all")
     assert every["official"]["driving_score"] == pytest.approx(expected["driving score"], abs=1e-9)
     assert every["official"]["success_rate"] == pytest.approx(expected["success rate"], abs=1e-9)
 
@@ -108,7 +96,7 @@ def _write_route(folder: Path, number: str, status: str, completion: float, fact
 def test_what_is_missing_counts_as_zero_and_what_is_there_is_said(tmp_path: Path) -> None:
     _write_route(tmp_path, "01", "Perfect", 100.0, 1.0)
     _write_route(tmp_path, "02", "Failed - Agent crashed", 50.0, 0.6)
-    data = data_of(tmp_path, "--bench", "mini")
+    data = agent_of(tmp_path, "--bench", "mini")
     assert (data["expected"], data["found"], data["missing"], data["crashed"]) == (16, 2, 14, 1)
     assert data["official"]["driving_score"] == pytest.approx((100.0 + 30.0) / 16)
     assert data["available"]["driving_score"] == pytest.approx(65.0)
@@ -125,19 +113,37 @@ def test_a_penalty_that_its_events_do_not_explain_is_named(tmp_path: Path) -> No
 
 def test_two_agents_on_the_same_routes(harness_data: Path) -> None:
     results = harness_data / "results" / "fail2drive"
-    arguments = (results / "TFv6", "--bench", "fail2drive", "--compare", results / "BridgeDrive.tar.gz")
-    found = data_of(*arguments)
-    difference = found["second"]["official"]["driving_score"] - found["official"]["driving_score"]
-    assert found["comparison"]["difference"] == pytest.approx(difference, abs=1e-9)
-    assert found["comparison"]["routes"] == 200
-    low, high = found["comparison"]["interval"]["low"], found["comparison"]["interval"]["high"]
+    arguments = ("--bench", "fail2drive", "--compare", results / "TFv6", results / "BridgeDrive.tar.gz")
+    found = document_of(*arguments)
+    first, second = (found["agents"][name]["official"]["driving_score"] for name in ("TFv6", "BridgeDrive"))
+    comparison = found["comparison"]
+    assert (comparison["first"], comparison["second"], comparison["routes"]) == ("TFv6", "BridgeDrive", 200)
+    assert comparison["difference"] == pytest.approx(second - first, abs=1e-9)
+    low, high = comparison["interval"]["low"], comparison["interval"]["high"]
     # 1.9 points apart; routes differ so much that 200 of them do not show it.
-    assert low < 0.0 < difference < high
-    assert "no difference is shown" in score(*arguments).stdout
+    assert low < 0.0 < comparison["difference"] < high
+    by_scenario = comparison["scenarios"].values()
+    assert (len(by_scenario), sum(each["routes"] for each in by_scenario)) == (17, 200)
+    assert sorted(stem for each in by_scenario for stem in each["won"]) == comparison["won"]
+    told = score(*arguments).stdout
+    assert "BridgeDrive against TFv6 on 200 routes that both have: DS +1.91" in told
+    assert "no difference is shown" in told and "\n  Animals " in told
+
+
+def test_named_agents_are_compared_by_name(harness_data: Path) -> None:
+    results = harness_data / "results" / "bench2drive"
+    agents = (f"tfpp={results / 'plant2_tfpp'}", f"pdm={results / 'plant2_pdm_lite'}", "--bench", "bench2drive")
+    found = document_of(*agents, "--compare", "pdm", "tfpp")
+    assert found["comparison"]["difference"] == pytest.approx(84.21 - 97.02, abs=0.01)
+    assert "they differ" in score(*agents, "--compare", "pdm", "tfpp").stdout
+    with pytest.raises(click.UsageError, match="--compare lite: found no such path and tfpp, pdm"):
+        score(*agents, "--compare", "lite", "tfpp")
+    with pytest.raises(click.UsageError, match="found no results"):
+        score("--bench", "bench2drive")
 
 
 def test_scores_state_an_interval(harness_data: Path) -> None:
-    found = data_of(harness_data / "results" / "bench2drive" / "plant2_tfpp", "--bench", "bench2drive")
+    found = agent_of(harness_data / "results" / "bench2drive" / "plant2_tfpp", "--bench", "bench2drive")
     interval = found["driving_score_interval"]
     assert interval["low"] < found["official"]["driving_score"] < interval["high"] <= 100.0
 
@@ -151,14 +157,20 @@ FAIL2DRIVE_TABLE = """\
 
 Fail2Drive (a7937410291f), success by rule f2d; no scores where drives are missing; percentages in brackets: change \
 from Base to Generalization of the rounded values
+
+TFv6: from 600 files, digest 0db4f5705183ad20, rules lb20, carla-harness VERSION
+
+BridgeDrive: from 600 files, digest 3e968bd462c8d208, rules lb20, carla-harness VERSION
+
+BevAD: from 600 files, digest c23c6596954c1281, rules lb20, carla-harness VERSION
 """
 
 
 def test_the_table_of_fail2drive(harness_data: Path) -> None:
     results = harness_data / "results" / "fail2drive"
     agents = [f"{agent.split('.')[0]}={results / agent}" for agent in FAIL2DRIVE]
-    answer = score(*agents, "--bench", "fail2drive")
-    assert (answer.return_value, answer.stdout) == (0, FAIL2DRIVE_TABLE)
+    answer = score(*agents, "--bench", "fail2drive", "--output", "markdown")
+    assert (answer.return_value, answer.stdout) == (0, FAIL2DRIVE_TABLE.replace("VERSION", __version__))
     rows = list(csv.reader(score(*agents, "--bench", "fail2drive", "--output", "csv").stdout.splitlines()))
     assert [row[0] for row in rows] == ["agent", "TFv6", "BridgeDrive", "BevAD"]
     latex = score(*agents, "--bench", "fail2drive", "--output", "latex").stdout
@@ -169,8 +181,9 @@ def test_the_table_of_fail2drive(harness_data: Path) -> None:
 def test_an_incomplete_agent_has_no_scores_in_a_table_unless_asked_for(harness_data: Path) -> None:
     results = harness_data / "results" / "bench2drive"
     agents = [f"whole={results / 'plant2_tfpp'}", f"part={results / 'lead_tfv6_single_seed'}", "--bench", "bench2drive"]
-    answer = score(*agents)
+    answer = score(*agents, "--output", "markdown")
     assert answer.return_value == 3
-    assert "| part | - | - | - | 1 | 211 of 220 |" in answer.stdout
-    asked = score(*agents, "--allow-partial").stdout
+    assert "| part | - | - | - | - | - | - | 1 | 211 of 220 |" in answer.stdout
+    assert "part: 9 missing, 9 problems" in score(*agents).stdout
+    asked = score(*agents, "--allow-partial", "--output", "markdown").stdout
     assert "| part | 85.72 |" in asked and "missing routes count as zero" in asked

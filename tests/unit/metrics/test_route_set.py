@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.datatypes.scored_route import ScoredRoute
 from harness.errors import HarnessError
-from harness.metrics.route_set import lead_repeats, merge_order, missing_ids, repeated_ids, score_set
+from harness.metrics.route_set import lead_repeats, missing_ids, repeated_ids, score_set
 from harness.metrics.success import SuccessRule, is_success, successes
 from tests.unit.metrics.scored_routes import MIN_SPEED, OUTSIDE, few_examples, record_lists, route, shuffled_shards
 
@@ -64,13 +64,6 @@ def test_a_repeated_route_is_added_and_named() -> None:
     assert score_set(records, 2, SuccessRule.B2D).driving_score == 125.0
     assert repeated_ids(records) == ("RouteScenario_1_rep0",)
     assert missing_ids(records, ["3", "1", "9"]) == ("3", "9")
-
-
-def test_merged_files_are_in_falling_text_order() -> None:
-    records = [route("10"), route("9"), route("100"), route("9", completion_percent=1.0)]
-    merged = merge_order(records)
-    assert [record.xml_id for record in merged] == ["9", "9", "10", "100"]
-    assert [record.completion_percent for record in merged[:2]] == [100.0, 1.0]
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_chunks_of_20_steps(good: int, bad: int, passed: int, chunks: int) -> No
 
 def test_missing_and_short_traces_are_named_and_in_no_divisor() -> None:
     traces = {"a": trace(20), "b": trace(2), "d": trace(20, yaw_rate_degps=9.0)}
-    ours = smoothness(["a", "b", "c", "d"], traces)
+    ours = smoothness(["a", "b", "c", "d"], {name: route_comfort(steps) for name, steps in traces.items()})
     assert (ours.value, ours.routes, ours.missing, ours.too_short) == (0.5, 2, ("c",), ("b",))
     assert smoothness(["c"], {}).value is None
 

@@ -106,7 +106,7 @@ def test_kinds_are_told_by_content(tmp_path: Path) -> None:
         tmp_path / "c" / "ability.json",
         dict.fromkeys(("Overtaking", "Merging", "Emergency_Brake", "Give_Way", "Traffic_Signs"), 0.5),
     )
-    write(tmp_path / "d" / "drive" / "metric_info.json", {"0": {"acceleration": [0, 0, 0]}})
+    info = write(tmp_path / "d" / "drive" / "metric_info.json", {"0": {"acceleration": [0, 0, 0]}})
     write(tmp_path / "d" / "settings.json", {"a": 1})
     write(tmp_path / "d" / "list.json", [1, 2])
     write(tmp_path / "d" / "README.md", "text")
@@ -127,8 +127,19 @@ def test_kinds_are_told_by_content(tmp_path: Path) -> None:
     assert stated["whole.json"] == {"driving score": 50.0, "success rate": 0.5, "eval num": 2.0}
     assert stated["ability.json"]["Merging"] == 0.5
     assert not results.problems
-    ((info, data),) = contents_of(results.metric_infos().values())
-    assert (info.path.parent.name, data) == ("drive", (tmp_path / "d" / "drive" / "metric_info.json").read_bytes())
+    ((found, data),) = contents_of(results.of_kind(FileKind.METRIC_INFO))
+    assert (found.path, data) == (info, info.read_bytes())
+
+
+def test_the_metric_info_of_a_record_lies_in_the_folder_that_it_names(tmp_path: Path) -> None:
+    for seed in ("1", "2"):
+        records = [record(0) | {"save_name": "x/drive_0"}, record(1) | {"save_name": "drive_1"}, record(2)]
+        write(tmp_path / seed / "all.json", checkpoint(records))
+        write(tmp_path / seed / "logs" / "drive_0" / "metric_info.json", {"0": {}})
+    found = read_results([tmp_path]).metric_infos()
+    assert [(each.seed, each.route.xml_id, info.path) for each, info in found] == [
+        (seed, "0", tmp_path / str(seed) / "logs" / "drive_0" / "metric_info.json") for seed in (1, 2)
+    ]
 
 
 def test_contents_of_members_are_found_again(tmp_path: Path) -> None:
@@ -137,7 +148,7 @@ def test_contents_of_members_are_found_again(tmp_path: Path) -> None:
         tmp_path / "a.tar", {"x/s/metric_info.json": wanted, "x/1.json": as_bytes(checkpoint([record()]))}, "w"
     )
     results = read_results([archive])
-    assert [data for _, data in contents_of(results.metric_infos().values())] == [wanted]
+    assert [data for _, data in contents_of(results.of_kind(FileKind.METRIC_INFO))] == [wanted]
 
 
 def test_files_are_read_once_whatever_they_are_called(tmp_path: Path) -> None:

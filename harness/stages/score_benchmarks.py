@@ -1,0 +1,142 @@
+"""What single benchmarks print beyond driving score and success rate, made from read records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.errors import HarnessError
+from harness.metrics import bench2drive, fail2drive, lead_parser
+from harness.metrics.bench2drive import Abilities, AbilityFormula
+from harness.metrics.rules import RuleVersion
+from harness.metrics.smoothness import RouteComfort, Smoothness, route_comfort, smoothness
+from harness.metrics.success import SuccessRule
+from harness.results.motion import read_motion
+from harness.results.result_set import Problem, ReadRecord, ResultSet
+from harness.route_facts import RouteFacts
+from harness.suites import Suite
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbilityTable:
+    """Bench2Drive's abilities by one formula; each value is the mean over the seeds, None if a seed has none."""
+
+    formula: AbilityFormula
+    per_seed: tuple[Abilities, ...]
+
+    @property
+    def values(self) -> dict[str, float | None]:
+        """The abilities by name, 0 to 1."""
+        return {name: _mean([seed.value_of(name) for seed in self.per_seed]) for name in bench2drive.ABILITIES}
+
+    @property
+    def mean(self) -> float | None:
+        """Mean of the five, 0 to 1."""
+        return _mean([seed.mean for seed in self.per_seed])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParserTables:
+    """The further tables of LEAD's parser and what it would complain about."""
+
+    by_route: tuple[lead_parser.GroupRow, ...]
+    by_town: tuple[lead_parser.GroupRow, ...]
+    notices: lead_parser.Notices
+
+
+def ability_tables(
+    records: Sequence[ReadRecord], facts: Mapping[str, RouteFacts], junction_percent: Mapping[str, float]
+) -> tuple[AbilityTable, ...]:
+    """Return the abilities by both formulas.
+
+    Args:
+        records: in the order of the files, since the first of several results of a drive counts.
+        facts: every route of the set.
+        junction_percent: route completion above which the first junction counts as passed, by XML id.
+    """
+    types = {xml_id: route.scenario for xml_id, route in facts.items()}
+    seeds: dict[int | None, list[ReadRecord]] = {}
+    for record in records:
+        seeds.setdefault(record.seed, []).append(record)
+    return tuple(
+        AbilityTable(
+            formula=formula,
+            per_seed=tuple(
+                bench2drive.abilities([record.route for record in of_seed], types, junction_percent, formula)
+                for of_seed in seeds.values()
+            ),
+        )
+        for formula in AbilityFormula
+    )
+
+
+def comfort(results: ResultSet, records: Sequence[ReadRecord]) -> tuple[Smoothness | None, tuple[Problem, ...]]:
+    """Return the comfort of those records that have a metric info, None if none has; and what could not be read.
+
+    Raises:
+        HarnessError: a file is no longer what was read before.
+    """
+    wanted = {_name(record) for record in records}
+    of_file = {file.name: _name(record) for record, file in results.metric_infos() if _name(record) in wanted}
+    files = [file for _, file in results.metric_infos() if file.name in of_file]
+    comforts: dict[str, RouteComfort | None] = {}
+    problems: list[Problem] = []
+    for file, motion in read_motion(files):
+        if isinstance(motion, Problem):
+            problems.append(motion)
+        else:
+            comforts[of_file[file.name]] = route_comfort(motion)
+    names = [_name(record) for record in records]
+    return (smoothness(names, comforts) if of_file else None), tuple(problems)
+
+
+def fail2drive_scores(
+    records: Sequence[ReadRecord], suite: Suite, seeds: Sequence[int | None], rule: SuccessRule
+) -> fail2drive.Fail2DriveScores:
+    """Return Base and Generalization, classes and scenarios."""
+    names = [name for route in suite.routes if (name := fail2drive.route_name(route.stem)) is not None]
+    drives = [
+        fail2drive.Drive(seed=str(record.seed), number=int(record.route.xml_id), route=record.route)
+        for record in records
+    ]
+    return fail2drive.aggregate(drives, names, sorted(map(str, seeds)), rule=rule)
+
+
+def parser_figures(records: Sequence[ReadRecord], suite: Suite) -> tuple[lead_parser.RouteFigures, ...] | str:
+    """Return the figures of LEAD's parser per record; else why there are none."""
+    if suite.rule_version == RuleVersion.BENCH2DRIVE:
+        return "the parsers that print them do not read Bench2Drive's files"
+    try:
+        return tuple(lead_parser.route_figures(record.route) for record in records)
+    except HarnessError as error:
+        return error.message
+
+
+def parser_tables(figures: Sequence[lead_parser.RouteFigures], facts: Mapping[str, RouteFacts]) -> ParserTables:
+    """Return the parser's tables per route and per town, and its complaints."""
+    towns = {xml_id: route.town for xml_id, route in facts.items()}
+    return ParserTables(
+        by_route=lead_parser.by_route(figures, towns),
+        by_town=lead_parser.by_town(figures, towns),
+        notices=lead_parser.notices([figure.route for figure in figures], len(facts)),
+    )
+
+
+def scenario_names(suite: Suite, facts: Mapping[str, RouteFacts]) -> dict[str, str]:
+    """Return the scenario that a route is grouped by, by XML id; "none" where nothing is played.
+
+    Fail2Drive names its scenarios in the files, since most of its Base routes play none.
+    """
+    if suite.name == "fail2drive":
+        named = {route.route_id: fail2drive.route_name(route.stem) for route in suite.routes}
+        return {xml_id: name.scenario for xml_id, name in named.items() if name is not None}
+    return {xml_id: route.scenario or "none" for xml_id, route in facts.items()}
+
+
+def _name(record: ReadRecord) -> str:
+    return f"{record.file.name} record {record.position}"
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known and len(known) == len(values) else None
