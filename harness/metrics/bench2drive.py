@@ -179,24 +179,23 @@ class Abilities:
         return next(group.value for group in self.groups if group.name == name)
 
 
-def efficiency(routes: Sequence[ScoredRoute]) -> Efficiency:
+def efficiency(logs: Sequence[tuple[str, Sequence[float]]]) -> Efficiency:
     """Return the mean over records of the mean percentage of their minimum-speed entries.
 
-    Raises:
-        HarnessError: an entry does not name its percentage.
+    Args:
+        logs: ``route_id`` of each record with its `speed_entries`.
     """
     means: list[float] = []
     without_entry: list[str] = []
     only_too_fast: list[str] = []
     left_out = 0
-    for route in routes:
-        entries = [_percent(route, text) for text in route.messages.get(InfractionKind.MIN_SPEED.value, ())]
+    for route_id, entries in logs:
         usable = [entry for entry in entries if entry <= FASTEST_PERCENT]
         left_out += len(entries) - len(usable)
         if usable:
             means.append(sum(usable) / len(usable))
         else:
-            (only_too_fast if entries else without_entry).append(route.route_id)
+            (only_too_fast if entries else without_entry).append(route_id)
     return Efficiency(
         percent=sum(means) / len(means) if means else None,
         routes=len(means),
@@ -204,6 +203,19 @@ def efficiency(routes: Sequence[ScoredRoute]) -> Efficiency:
         only_too_fast=tuple(only_too_fast),
         entries_left_out=left_out,
     )
+
+
+def speed_entries(route: ScoredRoute) -> list[float]:
+    """Return the minimum-speed log of a record: percent of the traffic's speed, by checkpoint.
+
+    Raises:
+        HarnessError: an entry does not name its percentage.
+    """
+    texts = route.messages.get(InfractionKind.MIN_SPEED.value, ())
+    try:
+        return [read_sentence(InfractionKind.MIN_SPEED, text).percentage for text in texts]
+    except HarnessError as error:
+        raise HarnessError(f"record {route.route_id}: {error.message}") from error
 
 
 def abilities(
@@ -248,13 +260,6 @@ def abilities(
 
 def _outside(routes: Sequence[ScoredRoute], set_ids: frozenset[str]) -> tuple[str, ...]:
     return tuple(route.route_id for route in routes if route.xml_id not in set_ids)
-
-
-def _percent(route: ScoredRoute, text: str) -> float:
-    try:
-        return read_sentence(InfractionKind.MIN_SPEED, text).percentage
-    except HarnessError as error:
-        raise HarnessError(f"record {route.route_id}: {error.message}") from error
 
 
 def _ability(

@@ -25,6 +25,7 @@ _ROUNDING: Final = 1e-6
 _LOWEST_PENALTY: Final = -1000.0
 _STATUS: Final = re.compile(r"Perfect|Completed|Failed( - .+)?", re.DOTALL)
 _GOT: Final = re.compile(r"Expected (.+?), got (.+?)(?: - at `(.+)`)?", re.DOTALL)
+_WANTED: Final = re.compile(r"Expected (.+?)(?: - at `(.+)`)?", re.DOTALL)
 _MISSING: Final = re.compile(r"Object missing required field `(.+?)`(?: - at `(.+)`)?", re.DOTALL)
 
 
@@ -95,6 +96,8 @@ def refusal(error: Exception) -> Refused:
     text = str(error)
     if found := _GOT.fullmatch(text):
         return _wrong(f"{found[2]}{_place(found[3])}", found[1])
+    if found := _WANTED.fullmatch(text):
+        return _wrong(f"something else{_place(found[2])}", found[1])
     if found := _MISSING.fullmatch(text):
         return _wrong(f"no {shown(found[1])}{_place(found[2])}", "one")
     if isinstance(error, RecursionError):

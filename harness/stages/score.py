@@ -176,9 +176,11 @@ def score(request: ScoreRequest) -> ScoreReport:
     _check_benchmark(results, inside, outside, suite)
     rule = request.success or _success_rule(suite)
     routes = [record.route for record in inside]
-    seeds = _seeds(results, inside, suite)
+    by_seed = _by_seed(results, inside, suite)
+    seeds = tuple(by_seed)
     is_bench2drive = suite.rule_version == RuleVersion.BENCH2DRIVE
-    comfort, problems = score_benchmarks.comfort(results, inside) if is_bench2drive else (None, ())
+    efficiency, wrong_logs = score_benchmarks.efficiency(inside) if is_bench2drive else (None, ())
+    comfort, wrong_motion = score_benchmarks.comfort(results, inside) if is_bench2drive else (None, ())
     junctions = junction_percent(facts) if request.junctions is None else read_junctions(request.junctions)
     in_file_order = [record for record in results.in_file_order() if _is_of(record.route, facts)]
     return ScoreReport(
@@ -190,7 +192,7 @@ def score(request: ScoreRequest) -> ScoreReport:
         scores=score_set(routes, suite.size * len(seeds), rule),
         interval=bootstrap(list(route_means(routes, suite, len(seeds)).values())),
         completion_percent=sum(route.completion_percent for route in routes) / len(routes),
-        seeds=tuple(_seed_scores(seed, inside, suite, rule) for seed in seeds),
+        seeds=tuple(_seed_scores(seed, by_seed[seed], suite, rule) for seed in seeds),
         crashed=sum(lb20.is_crash(route.status) for route in routes),
         retried=sum(record.file.attempts > 1 for record in inside) + results.replaced,
         lead_repeats=_repeated_by_lead(results, in_file_order),
@@ -198,12 +200,12 @@ def score(request: ScoreRequest) -> ScoreReport:
         statuses=dict(sorted(Counter(route.status for route in routes).items())),
         scenarios=_by_scenario(routes, score_benchmarks.scenario_names(suite, facts), len(seeds), rule),
         audit=audit(routes),
-        efficiency=bench2drive.efficiency(routes) if is_bench2drive else None,
+        efficiency=efficiency,
         abilities=score_benchmarks.ability_tables(in_file_order, facts, junctions) if is_bench2drive else (),
         comfort=comfort,
         splits=score_benchmarks.fail2drive_scores(inside, suite, seeds, rule) if suite.name == "fail2drive" else None,
         figures=score_benchmarks.parser_figures(inside, suite),
-        problems=(*results.problems, *problems),
+        problems=(*results.problems, *wrong_logs, *wrong_motion),
     )
 
 
@@ -249,20 +251,17 @@ def _nothing_found(results: ResultSet, suite: Suite) -> str:
     return f"no record of {suite.name} found in {len(results.files)} files: {found}, expected routes of the suite"
 
 
-def _seeds(results: ResultSet, inside: Sequence[ReadRecord], suite: Suite) -> tuple[int | None, ...]:
-    """Return the seeds that have a record, or that a run of ours was to drive and has none of."""
-    found = {record.seed for record in inside} | {
-        unit.seed for unit in results.planned_units if unit.benchmark == suite.name
-    }
-    return tuple(sorted(found, key=lambda seed: (seed is not None, seed or 0)))
+def _by_seed(results: ResultSet, inside: Sequence[ReadRecord], suite: Suite) -> dict[int | None, list[ScoredRoute]]:
+    """Return the records of each seed that has one, and of each that a run of ours was to drive."""
+    planned = {unit.seed for unit in results.planned_units if unit.benchmark == suite.name}
+    seeds = sorted({record.seed for record in inside} | planned, key=lambda seed: (seed is not None, seed or 0))
+    by_seed: dict[int | None, list[ScoredRoute]] = {seed: [] for seed in seeds}
+    for record in inside:
+        by_seed[record.seed].append(record.route)
+    return by_seed
 
 
-def _of(seed: int | None, records: Sequence[ReadRecord]) -> list[ScoredRoute]:
-    return [record.route for record in records if record.seed == seed]
-
-
-def _seed_scores(seed: int | None, records: Sequence[ReadRecord], suite: Suite, rule: SuccessRule) -> SeedScores:
-    routes = _of(seed, records)
+def _seed_scores(seed: int | None, routes: Sequence[ScoredRoute], suite: Suite, rule: SuccessRule) -> SeedScores:
     stems = {route.route_id: route.stem for route in suite.routes}
     return SeedScores(
         seed=seed,

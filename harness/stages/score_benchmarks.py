@@ -12,7 +12,7 @@ from harness.metrics.rules import RuleVersion
 from harness.metrics.smoothness import RouteComfort, Smoothness, route_comfort, smoothness
 from harness.metrics.success import SuccessRule
 from harness.results.motion import read_motion
-from harness.results.result_set import Problem, ReadRecord, ResultSet
+from harness.results.result_set import Problem, ProblemKind, ReadRecord, ResultSet
 from harness.route_facts import RouteFacts
 from harness.suites import Suite
 
@@ -67,6 +67,28 @@ def ability_tables(
             ),
         )
         for formula in AbilityFormula
+    )
+
+
+def efficiency(records: Sequence[ReadRecord]) -> tuple[bench2drive.Efficiency, tuple[Problem, ...]]:
+    """Return the driving efficiency of the records whose minimum-speed log can be read, and which cannot."""
+    logs: list[tuple[str, list[float]]] = []
+    problems: list[Problem] = []
+    for record in records:
+        try:
+            logs.append((record.route.route_id, bench2drive.speed_entries(record.route)))
+        except HarnessError as error:
+            problems.append(_unreadable(record, error))
+    return bench2drive.efficiency(logs), tuple(problems)
+
+
+def _unreadable(record: ReadRecord, error: HarnessError) -> Problem:
+    return Problem(
+        kind=ProblemKind.WRONG_RECORD,
+        file=record.file.name,
+        found=error.message,
+        expected="a sentence of an evaluator",
+        position=record.position,
     )
 
 

@@ -175,4 +175,4 @@ def _left_out(report: ScoreReport) -> Iterator[str]:
 def provenance(report: ScoreReport) -> str:
     """Return what a number came from, on one line."""
     counted = sum(file.counted > 0 for file in report.results.files)
-    return f"from {counted} files, digest {digest(report)}, rules {report.rule_version}, carla-harness {__version__}"
+    return f"from {counted} file(s), digest {digest(report)}, rules {report.rule_version}, carla-harness {__version__}"

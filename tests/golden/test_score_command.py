@@ -158,11 +158,11 @@ FAIL2DRIVE_TABLE = """\
 Fail2Drive (a7937410291f), success by rule f2d; no scores where drives are missing; percentages in brackets: change \
 from Base to Generalization of the rounded values
 
-TFv6: from 600 files, digest 0db4f5705183ad20, rules lb20, carla-harness VERSION
+TFv6: from 600 file(s), digest 0db4f5705183ad20, rules lb20, carla-harness VERSION
 
-BridgeDrive: from 600 files, digest 3e968bd462c8d208, rules lb20, carla-harness VERSION
+BridgeDrive: from 600 file(s), digest 3e968bd462c8d208, rules lb20, carla-harness VERSION
 
-BevAD: from 600 files, digest c23c6596954c1281, rules lb20, carla-harness VERSION
+BevAD: from 600 file(s), digest c23c6596954c1281, rules lb20, carla-harness VERSION
 """
 
 

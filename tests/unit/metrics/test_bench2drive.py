@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from harness.datatypes.scored_route import ScoredRoute
 from harness.errors import HarnessError
-from harness.metrics.bench2drive import ABILITIES, TRAFFIC_SIGNS, Ability, AbilityFormula, abilities, efficiency
+from harness.metrics.bench2drive import (
+    ABILITIES,
+    TRAFFIC_SIGNS,
+    Ability,
+    AbilityFormula,
+    Efficiency,
+    abilities,
+    efficiency,
+    speed_entries,
+)
 from tests.unit.metrics.scored_routes import MIN_SPEED, TYPES, few_examples, record_lists, route, shuffled_shards
 
 FORMULAS = st.sampled_from(AbilityFormula)
@@ -17,6 +26,10 @@ RED = {"red_light": ("Agent ran a red light 1 at (x=0, y=0, z=0)",)}
 
 def speeds(*percents: float) -> dict[str, tuple[str, ...]]:
     return {MIN_SPEED: tuple(f"Average speed is {p}% of the surrounding traffic's one" for p in percents)}
+
+
+def efficiency_of(records: list[ScoredRoute]) -> Efficiency:
+    return efficiency([(record.route_id, speed_entries(record)) for record in records])
 
 
 def signs(
@@ -32,7 +45,7 @@ def test_groups_cover_the_types_of_the_set() -> None:
 
 
 def test_efficiency_is_a_mean_of_means_without_absurd_entries() -> None:
-    ours = efficiency(
+    ours = efficiency_of(
         [
             route("1", messages=speeds(50.0, 150, 1000.5)),
             route("2", messages=speeds(1000)),
@@ -46,12 +59,12 @@ def test_efficiency_is_a_mean_of_means_without_absurd_entries() -> None:
 
 
 def test_no_entry_at_all_has_no_efficiency() -> None:
-    assert efficiency([route()]).percent is None
+    assert efficiency_of([route()]).percent is None
 
 
 def test_entry_without_percentage_is_refused() -> None:
     with pytest.raises(HarnessError, match="RouteScenario_1_rep0: found 'slow'"):
-        efficiency([route(messages={MIN_SPEED: ("slow",)})])
+        efficiency_of([route(messages={MIN_SPEED: ("slow",)})])
 
 
 @pytest.mark.parametrize(
@@ -106,7 +119,7 @@ def test_order_and_shards_change_nothing(
     junctions = {xml_id: junction for xml_id in types if int(xml_id) % 2}
     one, other = (abilities(r, types, junctions, formula) for r in (records, dealt))
     assert one == other
-    speed, same_speed = efficiency(records), efficiency(dealt)
+    speed, same_speed = efficiency_of(records), efficiency_of(dealt)
     assert (speed.routes, speed.entries_left_out) == (same_speed.routes, same_speed.entries_left_out)
     assert (speed.percent or 0.0) == pytest.approx(same_speed.percent or 0.0, rel=1e-9, abs=1e-9)
 

@@ -1,0 +1,235 @@
+"""Scoring as a whole: what counts, what is missing, and that the way files lie changes nothing."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.errors import ConfigError, HarnessError
+from harness.results.result_set import OnDuplicate
+from harness.stages.score import ScoreReport, ScoreRequest, score
+from harness.stages.score_compare import compare
+from harness.stages.score_data import document, report_data
+from harness.stages.score_files import rendered, save_all
+from harness.stages.score_text import score_lines
+from tests.unit.results.drawn import checkpoint, pack, record, write
+
+MINI = 16
+SPEED = "Average speed is {}% of the surrounding traffic's one"
+
+
+def scored(*paths: Path, bench: str = "mini", **options: Any) -> ScoreReport:
+    return score(ScoreRequest(paths=paths, bench=bench, **options))
+
+
+def drive(xml_id: object, driving_score: float = 70.0, **changes: Any) -> dict[str, Any]:
+    scores = {"score_route": driving_score, "score_penalty": 1.0, "score_composed": driving_score}
+    return record(xml_id, **{"scores": scores, "infractions": {}, **changes})
+
+
+def of_bench2drive(xml_id: str, town: str = "Town12", **changes: Any) -> dict[str, Any]:
+    return drive(xml_id, 100.0, town_name=town, **changes)
+
+
+def test_a_seed_that_was_planned_and_never_began_counts(tmp_path: Path) -> None:
+    """Otherwise a run whose third seed is lost would look complete with two."""
+    run = tmp_path / "run"
+    units = [
+        {"unit_id": f"{xml_id}_{seed}", "suite": "mini", "seed": seed, "repetition": 0, "route_id": str(xml_id)}
+        for seed in (1, 2)
+        for xml_id in range(1, MINI + 1)
+    ]
+    write(run / "units.jsonl", "".join(json.dumps(unit) + "\n" for unit in units))
+    for xml_id in range(1, MINI + 1):
+        write(run / f"seed1/{xml_id}.json", checkpoint([drive(xml_id, 100.0)]))
+    report = scored(run)
+    assert [seed.seed for seed in report.seeds] == [1, 2]
+    assert (report.scores.expected, report.scores.found, report.missing) == (32, 16, 16)
+    assert report.scores.driving_score == 50.0 and not report.has_headline
+
+
+def test_one_drive_of_two_results_is_a_retried_one(tmp_path: Path) -> None:
+    write(tmp_path / "a.json", checkpoint([drive(1, 10.0), drive(2, 20.0)]))
+    write(tmp_path / "b.json", checkpoint([drive(1, 90.0)]))
+    report = scored(tmp_path, on_duplicate=OnDuplicate.FIRST)
+    assert (report.retried, report.driven) == (1, {"01": 10.0, "02": 20.0})
+
+
+def test_a_town_tells_two_editions_apart(tmp_path: Path) -> None:
+    """Some ids are in both Bench2Drive sets of 220 routes, with other content."""
+    write(tmp_path / "a.json", checkpoint([of_bench2drive("1711"), of_bench2drive("1773", town="Town04")]))
+    report = scored(tmp_path, bench="bench2drive")
+    assert (report.scores.found, report.outside) == (1, ("1773",))
+
+
+def test_a_subset_can_be_scored_from_results_of_the_whole_set(tmp_path: Path) -> None:
+    inside = [of_bench2drive("1711"), of_bench2drive("/Game/Carla/Maps/x", town="Town01")]
+    others = [of_bench2drive(f"9{number}") for number in range(20)]
+    write(tmp_path / "a.json", checkpoint([*inside, *others]))
+    report = scored(tmp_path, bench="bench2drive")
+    assert (report.scores.found, len(report.outside)) == (1, 21)
+    write(tmp_path / "a.json", checkpoint([drive("1711"), *others]))
+    with pytest.raises(ConfigError, match="20 routes that bench2drive does not have"):
+        scored(tmp_path, bench="bench2drive")
+
+
+def test_what_cannot_be_read_of_one_record_is_a_problem_of_its_file(tmp_path: Path) -> None:
+    wrong = {"min_speed_infractions": ["slow"]}
+    right = {"min_speed_infractions": [SPEED.format(50), SPEED.format(150.0)]}
+    drives = [of_bench2drive("1711", infractions=wrong), of_bench2drive("1773", infractions=right)]
+    file = write(tmp_path / "a.json", checkpoint(drives))
+    report = scored(tmp_path, bench="bench2drive")
+    assert report.efficiency is not None
+    assert (report.efficiency.percent, report.efficiency.routes) == (100.0, 1)
+    (problem,) = report.problems
+    assert str(problem).startswith(f"{file} record 0: found record RouteScenario_1711_rep0: found 'slow'")
+    assert not report.is_complete
+
+
+def test_comfort_is_over_the_records_that_have_a_motion_log(tmp_path: Path) -> None:
+    still = {"acceleration": [0, 0, 0], "angular_velocity": [0, 0, 0]}
+    steady = still | {"forward_vector": [1, 0, 0], "right_vector": [0, 1, 0]}
+    jerky = steady | {"acceleration": [9, 0, 0]}
+    ids = ("1711", "1773", "1790", "1792")
+    write(tmp_path / "a.json", checkpoint([of_bench2drive(xml_id, save_name=f"s_{xml_id}") for xml_id in ids]))
+    motion: list[list[Any]] = [[steady] * 20, [*[steady] * 20, *[jerky] * 20], [5]]
+    for xml_id, steps in zip(ids, motion, strict=False):
+        write(tmp_path / f"s_{xml_id}" / "metric_info.json", dict(enumerate(steps)))
+    report = scored(tmp_path, bench="bench2drive")
+    assert report.comfort is not None
+    assert (report.comfort.value, report.comfort.routes, len(report.comfort.missing)) == (0.75, 2, 2)
+    (problem,) = report.problems
+    assert "s_1790/metric_info.json: found `int`" in str(problem)
+    assert "comfort: 75.00 % over 2 records with a motion log" in list(score_lines(report, with_means=True))
+
+
+def test_routes_are_grouped_by_their_scenario(tmp_path: Path) -> None:
+    drives = [of_bench2drive("1711"), of_bench2drive("1773", status="Failed", infractions={})]
+    write(tmp_path / "a.json", checkpoint(drives))
+    report = scored(tmp_path, bench="bench2drive")
+    cut_in = report.scenarios["ParkingCutIn"]
+    assert (cut_in.expected, cut_in.found, cut_in.successes, cut_in.driving_score) == (5, 1, 1, 20.0)
+    assert report.scenarios["ParkedObstacle"].successes == 0
+    assert sum(each.expected for each in report.scenarios.values()) == 220
+
+
+def test_agents_are_compared_on_routes_that_both_have(tmp_path: Path) -> None:
+    write(tmp_path / "a" / "a.json", checkpoint([of_bench2drive("1711"), drive("1773", 40.0), drive("1790", 50.0)]))
+    write(tmp_path / "b" / "b.json", checkpoint([drive("1711", 100.0), drive("1773", 80.0)]))
+    reports = {name: scored(tmp_path / name, bench="bench2drive") for name in ("a", "b")}
+    found = compare(reports, "a", "b")
+    assert (found.overall.routes, found.overall.difference, found.overall.won) == (2, 20.0, ("1773",))
+    assert {name: each.difference for name, each in found.scenarios.items()} == {
+        "ParkedObstacle": 40.0,
+        "ParkingCutIn": 0.0,
+    }
+    assert compare(reports, "b", "a").overall.difference == -20.0
+    write(tmp_path / "c" / "c.json", checkpoint([drive("1792", 80.0)]))
+    with pytest.raises(HarnessError, match="no route that both"):
+        compare(reports | {"c": scored(tmp_path / "c", bench="bench2drive")}, "b", "c")
+
+
+def test_every_form_is_saved_whole_and_is_what_the_command_prints(tmp_path: Path) -> None:
+    write(tmp_path / "a.json", checkpoint([drive(xml_id, 100.0) for xml_id in range(1, MINI + 1)]))
+    reports = {"a": scored(tmp_path)}
+    files = save_all(tmp_path / "new" / "folder", reports, None, allow_partial=False)
+    assert sorted(file.name for file in files) == sorted(each.name for each in (tmp_path / "new" / "folder").iterdir())
+    for form, name in (("text", "scores.txt"), ("json", "scores.json"), ("csv", "scores.csv")):
+        text = (tmp_path / "new" / "folder" / name).read_bytes().decode()
+        assert text == rendered(form, reports, None, allow_partial=False)
+    assert json.loads((tmp_path / "new" / "folder" / "scores.json").read_text()) == document(reports)
+    assert "DS 100.00" in (tmp_path / "new" / "folder" / "scores.txt").read_text()
+
+
+# --- the way files lie -----------------------------------------------------------------------------------------------
+
+_SENTENCES = {
+    "red_light": "Agent ran a red light 7 at (x=1.0, y=2.0, z=0.0)",
+    "collisions_vehicle": "Agent collided against object with type=a and id=1 at (x=0.0, y=0.0, z=0.0)",
+    "min_speed_infractions": SPEED.format("50.5"),
+}
+
+
+@st.composite
+def _drives(draw: st.DrawFn) -> list[dict[str, Any]]:
+    ids = draw(st.lists(st.integers(1, MINI), unique=True, min_size=1, max_size=MINI))
+    return [_drive(draw, xml_id) for xml_id in ids]
+
+
+def _drive(draw: st.DrawFn, xml_id: int) -> dict[str, Any]:
+    completion = draw(st.integers(0, 100))
+    penalty = draw(st.sampled_from([0.0, 0.25, 0.5, 1.0]))
+    keys = draw(st.lists(st.sampled_from(sorted(_SENTENCES)), max_size=3))
+    return record(
+        xml_id,
+        status=draw(st.sampled_from(["Perfect", "Completed", "Failed", "Failed - Agent crashed"])),
+        scores={"score_route": completion, "score_penalty": penalty, "score_composed": completion * penalty},
+        infractions={key: [_SENTENCES[key]] * keys.count(key) for key in keys},
+    )
+
+
+def _essence(report: ScoreReport) -> dict[str, Any]:
+    """Return everything but where things lie."""
+    data = report_data(report)
+    for key in ("digest", "files", "notes", "lead_repeats"):
+        del data[key]
+    for route in data["routes"]:
+        del route["file"]
+    return data
+
+
+def _lay(folder: Path, drives: Sequence[Mapping[str, Any]], shards: Sequence[int], how: str) -> Path:
+    """Write the drives as shards, one file each, or in an archive."""
+    files: dict[str, list[Mapping[str, Any]]] = {}
+    for index, (each, shard) in enumerate(zip(drives, shards, strict=True)):
+        files.setdefault(f"{shard}.json" if how != "single" else f"sub{shard}x/{index}.json", []).append(each)
+    if how == "archive":
+        members = {name: json.dumps(checkpoint(of_file), indent=3).encode() for name, of_file in files.items()}
+        return pack(folder / "all.tar.gz", members)
+    for name, of_file in files.items():
+        write(folder / name, checkpoint(of_file))
+    return folder
+
+
+def _as_floats(drives: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Write whole numbers with a decimal point, as other programs do."""
+    return [{**each, "scores": {name: float(value) for name, value in each["scores"].items()}} for each in drives]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_order_shards_archives_and_number_formats_change_nothing(data: st.DataObject) -> None:
+    drives = data.draw(_drives())
+    dealt = data.draw(st.permutations(drives))
+    shards = data.draw(st.lists(st.integers(0, 3), min_size=len(drives), max_size=len(drives)))
+    how = data.draw(st.sampled_from(["shards", "single", "archive"]))
+    with tempfile.TemporaryDirectory() as name:
+        one, other = Path(name, "one"), Path(name, "other")
+        first = scored(_lay(one, drives, [0] * len(drives), "shards"))
+        other.mkdir()
+        second = scored(_lay(other, _as_floats(dealt), shards, how))
+    assert _essence(second) == _essence(first)
+    assert all(0.0 <= each.route.penalty <= 1.0 for each in first.records)
+
+
+@settings(max_examples=40, deadline=None)
+@given(_drives(), st.data())
+def test_taking_a_route_away_never_raises_an_official_score(drives: list[dict[str, Any]], data: st.DataObject) -> None:
+    kept = [each for each in drives if data.draw(st.booleans())] or drives[:1]
+    with tempfile.TemporaryDirectory() as name:
+        whole = scored(write(Path(name, "whole.json"), checkpoint(drives)))
+        part = scored(write(Path(name, "part.json"), checkpoint(kept)))
+    assert part.scores.driving_score <= whole.scores.driving_score
+    assert part.scores.success_rate <= whole.scores.success_rate
+    assert part.missing == MINI - len(kept)
+    for report in (whole, part):
+        assert 0.0 <= report.interval.low <= report.interval.high <= 100.0
+        for form in ("text", "json", "markdown", "csv", "latex"):
+            assert rendered(form, {"x": report}, None, allow_partial=True)
