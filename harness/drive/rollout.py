@@ -14,18 +14,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from harness.datatypes.infraction import Infraction, InfractionKind
-from harness.datatypes.result import RouteOutcome
+from harness.datatypes.result import Failure, RouteOutcome
 from harness.datatypes.route import Route
 from harness.drive.agent_session import AgentSession
 from harness.drive.agents import DriveContext, DrivingAgent
 from harness.drive.criteria.collision import Contact, Moment, judge
-from harness.drive.criteria.completion import RouteCompletion
-from harness.drive.criteria.lanes import OutsideLanes
-from harness.drive.criteria.limits import Blocked, Deviation, MinimumSpeed, TimeBudget
-from harness.drive.criteria.red_light import RedLight
-from harness.drive.criteria.stop_sign import StopSignTest
+from harness.drive.criteria.route_criteria import RouteCriteria
 from harness.drive.dense_route import interpolate
+from harness.drive.motion import Motion, read_motion
 from harness.drive.recording import Recorder
 from harness.drive.regulations import Light, StopSign, around_route, read_lights, read_stop_signs
 from harness.drive.road_graph import RoadGraph
@@ -33,6 +29,7 @@ from harness.drive.scene import HERO_ROLE, Scene, SceneReader
 from harness.drive.ticking import Ticker
 from harness.drive.traffic import plan_traffic, spawn_traffic, traffic_models
 from harness.errors import RouteError, SimError
+from harness.metrics.engine import LEADERBOARD_20, Engine
 from harness.routes import weather_at
 
 TICK_S = 0.05
@@ -55,6 +52,7 @@ class DriveRequest:
         traffic_manager_port: free port for the Traffic Manager.
         config: text passed to the agent's `setup`.
         is_agent_trusted: the agent is one of ours; its exceptions are bugs and not results.
+        engine: what the rules want of the drive.
     """
 
     route: Route
@@ -63,6 +61,7 @@ class DriveRequest:
     traffic_manager_port: int
     config: str = ""
     is_agent_trusted: bool = False
+    engine: Engine = LEADERBOARD_20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +80,7 @@ class DriveReport:
         failure_detail: what broke, in the words of the exception.
         not_built_scenarios: scenario type -> how many of them the route asks for and this version cannot play.
         trajectory_sha256: over the pose and speed of the ego at every tick.
+        motion: of the ego at every tick that the agent drove; empty unless the rules want it.
     """
 
     outcome: RouteOutcome
@@ -89,6 +89,7 @@ class DriveReport:
     ticks: int
     traffic_vehicles: int
     trajectory_sha256: str
+    motion: tuple[Motion, ...]
 
 
 def drive_route(
@@ -171,6 +172,8 @@ class _Drive:
         self._moments: dict[int, Moment] = {}
         self._digest = hashlib.sha256()
         self._ticks = 0
+        self._is_cut = False
+        self._motion: list[Motion] = []
         self._weather_percent = 0
         self._spawned: list[Any] = []
         self._contact_sensor: Any = None
@@ -225,7 +228,15 @@ class _Drive:
         self._reader = SceneReader(self._hero, solid, lights)
         first = self._read()
         self._start_time_s = first.time_s
-        self._make_criteria(first)
+        self._criteria = RouteCriteria(
+            self._request.engine,
+            self._route,
+            self._map,
+            first,
+            half_length_m=self._hero.bounding_box.extent.x,
+            lights=self._lights,
+            signs=self._signs,
+        )
 
     def _spawn_hero(self) -> Any:
         blueprint = self._world.get_blueprint_library().find(HERO_MODEL)
@@ -250,17 +261,6 @@ class _Drive:
             lambda event: contacts.append(Contact(event.frame, event.other_actor.id, event.other_actor.type_id))
         )
 
-    def _make_criteria(self, first: Scene) -> None:
-        half_length_m = self._hero.bounding_box.extent.x
-        self._completion = RouteCompletion(self._route)
-        self._lanes = OutsideLanes(self._route, self._map, first.ego)
-        self._red_light = RedLight(self._lights, self._map, half_length_m)
-        self._stop_sign = StopSignTest(self._signs, self._map)
-        self._min_speed = MinimumSpeed(self._route)
-        self._deviation = Deviation(self._route)
-        self._blocked = Blocked()
-        self._budget = TimeBudget(self._route)
-
     def _start_agent(self) -> bool:
         context = DriveContext(
             hero=self._hero,
@@ -279,8 +279,12 @@ class _Drive:
 
     def _tick_until_the_end(self) -> Scene:
         shown_s = time.monotonic()
+        engine = self._request.engine
         while True:
             scene = self._read()
+            if self._ticks == engine.most_ticks:
+                self._is_cut = True  # before the tick is judged, as in the fork that has the limit
+                return scene
             time_s = scene.time_s - self._start_time_s
             if self._judge(scene, time_s):
                 return scene
@@ -289,17 +293,19 @@ class _Drive:
                 return scene
             if self._recorder is not None:
                 self._recorder.observe(scene, self._agent.expert.decision, self._weather)
+            if engine.logs_motion:
+                self._motion.append(read_motion(self._hero))
             self._hero.apply_control(control)
             self._follow_weather()
             self._ticker.tick()
             self._ticks += 1
             if time.monotonic() - shown_s >= PROGRESS_EVERY_S:
                 shown_s = time.monotonic()
-                self._on_progress(Progress(percent=self._completion.percent, sim_s=time_s))
+                self._on_progress(Progress(percent=self._criteria.completion_percent, sim_s=time_s))
 
     def _follow_weather(self) -> None:
         """Set the weather of this share of the route, in steps of one percent."""
-        percent = int(self._completion.percent)
+        percent = int(self._criteria.completion_percent)
         if percent != self._weather_percent:
             self._weather_percent = percent
             weather = weather_at(self._request.route, float(percent))
@@ -320,31 +326,19 @@ class _Drive:
         ego = scene.ego
         self._moments[scene.frame] = Moment(time_s, ego)
         self._digest.update(struct.pack("<5d", ego.x_m, ego.y_m, ego.z_m, ego.yaw_rad, ego.speed_mps))
-        self._completion.update(ego)
-        for criterion in (
-            self._lanes,
-            self._red_light,
-            self._stop_sign,
-            self._min_speed,
-            self._deviation,
-            self._blocked,
-            self._budget,
-        ):
-            criterion.update(scene, time_s)
-        ended = self._deviation.infractions or self._blocked.infractions or self._budget.infractions
-        return self._completion.has_arrived or bool(ended)
+        return self._criteria.update(scene, time_s)
 
     # --- afterwards --------------------------------------------------------------------------------------------------
 
     def _report(self, last: Scene, wall_s: float) -> DriveReport:
         time_s = last.time_s - self._start_time_s
-        self._min_speed.finish(last, time_s)
+        self._criteria.finish(last, time_s)
         outcome = RouteOutcome(
             route_id=f"RouteScenario_{self._request.route.route_id}_rep{self._request.repetition}",
             route_length_m=self._route.length_m,
-            completion_percent=self._completion.percent,
-            infractions=tuple(self._infractions()),
-            failure=self._agent.failure,
+            completion_percent=self._criteria.completion_percent,
+            infractions=self._criteria.infractions(judge(self._contacts, self._moments)),
+            failure=Failure.TICK_RUNTIME if self._is_cut else self._agent.failure,
             duration_sim_s=round(self._ticks * TICK_S, 3),
             duration_wall_s=wall_s,
         )
@@ -356,16 +350,8 @@ class _Drive:
             ticks=self._ticks,
             traffic_vehicles=self._traffic_vehicles,
             trajectory_sha256=self._digest.hexdigest(),
+            motion=tuple(self._motion),
         )
-
-    def _infractions(self) -> list[Infraction]:
-        """Return all infractions in the order in which the official evaluator lists its criteria."""
-        found = judge(self._contacts, self._moments)
-        for criterion in (self._lanes, self._red_light, self._stop_sign, self._deviation, self._blocked):
-            found += criterion.infractions
-        found += self._min_speed.infractions + self._budget.infractions
-        order = list(InfractionKind)
-        return sorted(found, key=lambda infraction: order.index(infraction.kind))
 
     def _clean_up(self) -> None:
         """Take away what this drive has spawned."""

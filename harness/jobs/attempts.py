@@ -6,8 +6,10 @@
     <unit>/attempt_<n>/progress.json      how far it is
     <unit>/attempt_<n>/drive.log          what the job printed
     <unit>/attempt_<n>/result.json        published by the job
+    <unit>/attempt_<n>/motion/            motion of the ego, if the rules want it; published before the result
     <unit>/attempt_<n>/outcome.json       how it ended, in the words of the taxonomy; written last
     <unit>/result.json                    the chosen result: a second name of one attempt's file, given once
+    <unit>/<save_name>/metric_info.json   its motion, in the folder that its record names
 
 Nothing is ever overwritten; a chosen result that was damaged later is set aside under another name.
 """
@@ -17,6 +19,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +34,7 @@ from harness.metrics.lb20 import failed_status
 from harness.metrics.summary import result_problem
 
 RESULT = "result.json"
+_SAVE_NAME = re.compile(r"RouteScenario_[A-Za-z0-9_.-]+")
 # Statuses of results that the agent, not the drive, has brought about: another route ends in the same way.
 _SETUP_STATUSES = frozenset(map(failed_status, (Failure.AGENT_SETUP, Failure.AGENT_SENSORS)))
 
@@ -110,6 +114,25 @@ def begin_attempt(unit_folder: Path, unit: Unit, facts: dict[str, Any]) -> Attem
     publish_json(attempt.folder / "attempt.json", facts)
     publish_text(attempt.unit_file, json.dumps(unit.as_dict(), indent=2) + "\n")
     return attempt
+
+
+def motion_folder(result: Path) -> Path:
+    """Return where the motion of the drive with some result file is until the result is chosen."""
+    return result.with_name("motion")
+
+
+def give_motion(unit_folder: Path, attempt: AttemptFolder, content: dict[str, Any]) -> None:
+    """Put the motion of an attempt where its record says that it is; before `choose`, and any number of times.
+
+    Only one folder of that name is ever there: a drive whose result was damaged and is replaced had the same name.
+    """
+    motion = motion_folder(attempt.result)
+    name = content["_checkpoint"]["records"][0].get("save_name")
+    if not motion.is_dir() or not isinstance(name, str) or not _SAVE_NAME.fullmatch(name):
+        return
+    if (unit_folder / name).exists():
+        (unit_folder / name).rename(attempt.folder / "motion_before")
+    motion.rename(unit_folder / name)
 
 
 def choose(unit_folder: Path, attempt: AttemptFolder) -> bool:

@@ -2,7 +2,8 @@
 
 The fork judges min speed at 20 places of a route instead of 4 and logs every one, also above 100 %: they are the raw
 data of its efficiency number and cost nothing, but count as infractions, so that hardly a route is ``Perfect``. A
-drive is cut after 4000 ticks (``TickRuntime``), and an agent that cannot be set up ends the run.
+drive is cut after 4000 ticks (``TickRuntime``), and an agent that cannot be set up ends the run. Those numbers stand in
+`harness.metrics.engine`.
 
 Source: Thinklab-SJTU/Bench2Drive, leaderboard/leaderboard/utils/statistics_manager.py and leaderboard_evaluator.py.
 """
@@ -24,7 +25,7 @@ class RouteNames:
     Attributes:
         scenario_name: of the route's first scenario, ``<type>_<n>``.
         weather_id: number of the weather preset, as text.
-        save_name: folder of the agent's own logs, ``metric_info.json`` among them.
+        save_name: folder of the drive's own logs, ``metric_info.json`` among them.
         town_name: CARLA map name.
     """
 

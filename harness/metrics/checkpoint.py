@@ -8,7 +8,7 @@ that the global record needs. All rule versions share the file; they differ in w
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from harness.datatypes.infraction import InfractionKind
 from harness.datatypes.result import Failure
 from harness.errors import HarnessError
 from harness.metrics import lb20
+from harness.metrics.engine import ENGINES
 from harness.metrics.rules import RuleVersion
 from harness.metrics.sentences import read_sentence
 
@@ -49,6 +50,7 @@ class EntryStatus(StrEnum):
     FINISHED = "Finished"
     REJECTED = "Rejected"
     CRASHED = "Crashed"
+    INVALID = "Invalid"  # set by whoever knows that a finished run lacks something
 
 
 def checkpoint(
@@ -92,19 +94,19 @@ def ends_run(failure: Failure, version: RuleVersion = RuleVersion.LEADERBOARD_20
     A crash of the simulator and a rejected sensor set do under all rules; an agent that cannot be set up does in the
     Bench2Drive fork.
     """
-    return failure in _ENTRY_STATUSES or (version is RuleVersion.BENCH2DRIVE and failure is Failure.AGENT_SETUP)
+    return failure in _ENTRY_STATUSES or (failure is Failure.AGENT_SETUP and ENGINES[version].setup_failure_ends_run)
 
 
 def global_record(records: Sequence[Record], planned: int) -> dict[str, Any]:
     """Return means, deviations and rates over a run; a route without a record counts as zero.
 
-        mean = sum / planned        deviation = sqrt(sum (score - mean)^2 / (planned - 1)), 0 for one route
+        mean = sum of score / planned        deviation = sqrt(sum (score - mean)^2 / (planned - 1)), 0 for one route
         rate = entries / max(driven km, 0.001)        off-lane "rate" = kilometres outside, not divided
 
     Raises:
         HarnessError: an off-lane sentence does not name its metres.
     """
-    means = {key: round(sum(r["scores"][key] for r in records) / planned, lb20.SCORE_DIGITS) for key in _SCORES}
+    means = {key: round(added(r["scores"][key] / planned for r in records), lb20.SCORE_DIGITS) for key in _SCORES}
     return {
         "index": -1,
         "route_id": -1,
@@ -113,10 +115,21 @@ def global_record(records: Sequence[Record], planned: int) -> dict[str, Any]:
         "scores_mean": means,
         "scores_std_dev": {key: _deviation(records, key, means[key], planned) for key in _SCORES},
         "meta": {
-            **{total: sum(r["meta"][key] for r in records) for total, key in _META},
+            **{total: added(r["meta"][key] for r in records) for total, key in _META},
             "exceptions": [[r["route_id"], r["index"], r["status"]] for r in records if _has_failed(r)],
         },
     }
+
+
+def added(numbers: Iterable[float]) -> float:
+    """Add numbers one after the other, as the evaluators do: the last digits of a file depend on it.
+
+    The built-in ``sum`` makes up for rounding from Python 3.12 on.
+    """
+    total: float = 0
+    for number in numbers:
+        total += number
+    return total
 
 
 _ENTRY_STATUSES: Final[Mapping[Failure, EntryStatus]] = {
@@ -150,15 +163,15 @@ def _run_status(records: Sequence[Record]) -> str:
 def _deviation(records: Sequence[Record], key: str, mean: float, planned: int) -> float:
     if planned == 1:
         return 0
-    squares = sum((record["scores"][key] - mean) ** 2 for record in records)
+    squares = added((record["scores"][key] - mean) ** 2 for record in records)
     return round(math.sqrt(squares / (planned - 1)), lb20.DIGITS)
 
 
 def _rates(records: Sequence[Record]) -> dict[str, float]:
-    driven_km = sum(r["meta"]["route_length"] / 1000.0 * r["scores"]["score_route"] / 100.0 for r in records)
+    driven_km = added(r["meta"]["route_length"] / 1000.0 * r["scores"]["score_route"] / 100.0 for r in records)
     driven_km = max(driven_km, 0.001)
     rates = {kind.value: sum(len(r["infractions"][kind.value]) for r in records) / driven_km for kind in InfractionKind}
-    rates[InfractionKind.OUTSIDE_LANES.value] = sum(_outside_km(record) for record in records)
+    rates[InfractionKind.OUTSIDE_LANES.value] = added(_outside_km(record) for record in records)
     return {key: round(rate, lb20.DIGITS) for key, rate in rates.items()}
 
 

@@ -2,7 +2,7 @@
 
 A result file does not say which rules made it, so a score is worth nothing without its version. Statuses, route
 completion, averages and the sentences are the same in all versions; what the Bench2Drive fork does otherwise stands
-in `harness.metrics.bench2drive_rules`.
+in `harness.metrics.engine` and `harness.metrics.bench2drive_rules`.
 """
 
 from __future__ import annotations

@@ -9,20 +9,29 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import __version__
+from harness.datatypes.route import Route
 from harness.datatypes.unit import Unit
 from harness.drive.playable import NO_SCENARIOS
 from harness.errors import ConfigError, HarnessError, Interrupted, JobError, RouteError, SimError
-from harness.jobs.publish import publish_json, read_json
+from harness.jobs.attempts import motion_folder
+from harness.jobs.publish import publish_json, publish_text, read_json
+from harness.metrics.bench2drive_names import names_of
+from harness.metrics.checkpoint import checkpoint
+from harness.metrics.engine import ENGINES
+from harness.metrics.records import route_record
+from harness.metrics.rules import RuleVersion
+from harness.results.parsing import METRIC_INFO
 from harness.routes import read_routes
 
 if TYPE_CHECKING:
+    from harness.drive.motion import Motion
     from harness.drive.rollout import DriveReport, Progress
     from harness.record.recorder import RouteRecorder
 
@@ -98,15 +107,18 @@ def _drive_unit(
             traffic_manager_port=endpoint.traffic_manager_port,
             config=unit.config,
             is_agent_trusted=unit.agent in BUILT_IN,
+            engine=ENGINES[rule_version(unit)],
         ),
         lambda: load_agent(unit.agent, endpoint.host, endpoint.port),
         _reporter(progress_fd),
         recorder,
     )
-    content = result_content(unit, report, f"{endpoint.label} {version}")
+    content = result_content(unit, route, report, f"{endpoint.label} {version}")
     if recorder is not None:
         recorder.finish(content["_checkpoint"]["records"][0])
         content["harness"]["wall"]["data_folder"] = data_folder(unit, started)
+    if report.motion:
+        publish_motion(motion_folder(result_file), report.motion)
     publish_json(result_file, content)
 
 
@@ -141,15 +153,35 @@ def read_unit(file: Path) -> Unit:
         raise HarnessError(f"cannot read {file}: {error}; expected the fields of a unit") from error
 
 
-def result_content(unit: Unit, report: DriveReport, simulator: str) -> dict[str, Any]:
+def rule_version(unit: Unit) -> RuleVersion:
+    """Return the rules by which a unit is driven and scored.
+
+    Raises:
+        ConfigError: this version does not have them.
+    """
+    if unit.rule_version not in ENGINES:
+        raise ConfigError(
+            f"unit {unit.route} is scored by rules {unit.rule_version!r}, this version has {', '.join(ENGINES)}",
+            hint="NEW=1 starts a run of this version",
+        )
+    return RuleVersion(unit.rule_version)
+
+
+def publish_motion(folder: Path, motion: Sequence[Motion]) -> None:
+    """Write the motion of a drive as the agents of the Bench2Drive fork do: an object per step, by its number."""
+    folder.mkdir(exist_ok=True)
+    steps = {str(number): step for number, step in enumerate(motion)}
+    publish_text(folder / METRIC_INFO, json.dumps(steps, separators=(",", ":"), allow_nan=False) + "\n")
+
+
+def result_content(unit: Unit, route: Route, report: DriveReport, simulator: str) -> dict[str, Any]:
     """Return the result file of a unit: a Leaderboard checkpoint of one record, plus our own section.
 
     Wall-clock time stands in `duration_system` and in `harness.wall` only.
     """
-    from harness.metrics.checkpoint import checkpoint
-    from harness.metrics.lb20 import route_record
-
-    content = checkpoint([route_record(report.outcome, 0)], 1, stopped_by=report.outcome.failure)
+    version = rule_version(unit)
+    record = route_record(report.outcome, 0, version, names_of(route, unit.repetition, unit.seed))
+    content = checkpoint([record], 1, stopped_by=report.outcome.failure, version=version)
     wall_s = report.outcome.duration_wall_s
     content["harness"] = {
         "schema": 1,

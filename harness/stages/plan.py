@@ -16,6 +16,7 @@ from harness.config import REPOSITORY, SUITES_DIR, cache_folder, data_folder, to
 from harness.datatypes.route import Route
 from harness.datatypes.unit import Unit
 from harness.errors import ConfigError, RouteError
+from harness.metrics.engine import ENGINES
 from harness.stages.provenance import current_commit, file_sha256, machine_facts
 from harness.suites import (
     NotRunnable,
@@ -28,9 +29,6 @@ from harness.suites import (
     traffic_seed,
 )
 
-#: Rules that suites name -> those they are scored by in this version. Bench2Drive's own score, success rate and other
-#: numbers are not computed yet; the scoreboard says so.
-SCORED_BY = {"lb20": "lb20", "bench2drive": "lb20"}
 EMBEDDED = "embedded"
 CLIENT_VERSION = "0.9.16"
 # As in the manifests; the Traffic Manager's seed derives from it and has 32 bits.
@@ -85,9 +83,9 @@ def plan_evaluation(
         ConfigError: the suite's rules are not in this version, a seed is named twice or too large.
     """
     suite = select(load_suite(bench, SUITES_DIR), only)
-    if suite.rule_version not in SCORED_BY:
+    if suite.rule_version not in ENGINES:
         raise ConfigError(
-            f"suite {bench!r} is scored by rules {suite.rule_version!r}, this version has {', '.join(SCORED_BY)}",
+            f"suite {bench!r} is scored by rules {suite.rule_version!r}, this version has {', '.join(ENGINES)}",
             hint="harness list shows the suites and their rules",
         )
     seeds = list(seeds) or list(suite.seeds)
@@ -121,8 +119,7 @@ def plan_evaluation(
         config={
             "bench": suite.name,
             "set_version": suite.set_version,
-            "rule_version": SCORED_BY[suite.rule_version],
-            "suite_rule_version": suite.rule_version,
+            "rule_version": suite.rule_version,
             "routes": [route.stem for route in suite.routes],
             "seeds": list(seeds),
             "agent": agent,
@@ -141,7 +138,7 @@ def plan_evaluation(
 def _unit(suite: Suite, route: Route, seed: int, agent: str, agent_sha256: str, agent_config: str) -> Unit:
     return Unit(
         suite=suite.name,
-        rule_version=SCORED_BY[suite.rule_version],
+        rule_version=suite.rule_version,
         route=route.file.stem,
         route_id=route.route_id,
         route_file=str(route.file.resolve()),

@@ -8,9 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from harness.errors import HarnessError
 from harness.jobs.publish import read_json
+from harness.metrics import bench2drive
+from harness.metrics.route_set import SetScores, score_set
+from harness.metrics.rules import RuleVersion
+from harness.metrics.success import SuccessRule
 from harness.metrics.summary import RouteRow, Scores, Summary, result_problem, summarize
+from harness.results.openings import Refused
+from harness.results.record_format import Record, scored_route
 
 HEADINGS = (
     "route",
@@ -80,22 +88,30 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Bench2DriveNumbers:
+    """What the rules of Bench2Drive count beside the driving score: successes, and speed against the traffic's."""
+
+    scores: SetScores
+    efficiency: bench2drive.Efficiency
+
+
+@dataclass(frozen=True, kw_only=True)
 class Scoreboard:
     """All rows and the means over them.
 
     Attributes:
-        rule_version: by which the rows are scored.
-        suite_rule_version: which the suite is published with.
+        rule_version: by which the rows were driven and are scored.
+        bench2drive: None under other rules.
     """
 
     bench: str
     set_version: str
     rule_version: str
-    suite_rule_version: str
     agent: str
     run: str
     rows: tuple[Row, ...]
     summary: Summary
+    bench2drive: Bench2DriveNumbers | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -154,12 +170,29 @@ def build_scoreboard(
         bench=config["bench"],
         set_version=config["set_version"],
         rule_version=config["rule_version"],
-        # Runs of older versions do not say.
-        suite_rule_version=config.get("suite_rule_version", config["rule_version"]),
         agent=config["agent"],
         run=str(run),
         rows=tuple(rows),
         summary=summary,
+        bench2drive=_bench2drive(config, records, summary.expected),
+    )
+
+
+def _bench2drive(
+    config: Mapping[str, Any], records: Mapping[Any, Mapping[str, Any]], expected: int
+) -> Bench2DriveNumbers | None:
+    if config["rule_version"] != RuleVersion.BENCH2DRIVE:
+        return None
+    try:
+        routes = [scored_route(msgspec.convert(record, Record)) for record in records.values()]
+    except msgspec.ValidationError as error:
+        raise HarnessError(f"a record of the run cannot be read: {error}", hint="NEW=1 starts another run") from error
+    except Refused as error:
+        raise HarnessError(
+            f"a record of the run holds {error.found}, expected {error.expected}", hint="NEW=1 starts another run"
+        ) from error
+    return Bench2DriveNumbers(
+        scores=score_set(routes, expected, SuccessRule.B2D), efficiency=bench2drive.efficiency(routes)
     )
 
 
@@ -173,11 +206,10 @@ def _record(content: Any, file: Path | None) -> Mapping[str, Any]:
 def as_data(board: Scoreboard) -> dict[str, Any]:
     """Return the scoreboard, JSON ready; ``mean`` is the official one, a missing drive counts as zero."""
     summary = board.summary
-    return {
+    data = {
         "bench": board.bench,
         "set_version": board.set_version,
         "rule_version": board.rule_version,
-        "suite_rule_version": board.suite_rule_version,
         "agent": board.agent,
         "run": board.run,
         "routes": [_row_data(row) for row in board.rows],
@@ -191,6 +223,10 @@ def as_data(board: Scoreboard) -> dict[str, Any]:
         "crashed": summary.crashed,
         "scenarios_not_built": board.not_built,
     }
+    if (own := board.bench2drive) is not None:
+        data["success_rate"] = own.scores.success_rate
+        data["efficiency"] = {"percent": own.efficiency.percent, "routes": own.efficiency.routes}
+    return data
 
 
 def _row_data(row: Row) -> dict[str, Any]:
@@ -235,14 +271,22 @@ def mean_lines(board: Scoreboard) -> list[str]:
             f"spread over {len(summary.seeds)} seeds (sample standard deviation of the means): "
             f"DS {summary.seed_std.driving_score:.2f}, RC {summary.seed_std.route_completion:.2f}"
         )
-    if board.suite_rule_version != board.rule_version:
-        lines.append(
-            f"scored by {board.rule_version}: the suite's own driving score, success rate and other numbers (rules "
-            f"{board.suite_rule_version}) are not computed in this version; these compare with no published ones"
-        )
+    if board.bench2drive is not None:
+        lines += _bench2drive_lines(board.bench2drive)
     if board.not_built:
         listed = ", ".join(f"{count} {kind}" for kind, count in board.not_built.items())
         lines.append(f"scenarios not built in this version and therefore not played: {listed}")
+    return lines
+
+
+def _bench2drive_lines(numbers: Bench2DriveNumbers) -> list[str]:
+    scores, efficiency = numbers.scores, numbers.efficiency
+    lines = [f"success rate: {100.0 * scores.success_rate:.2f} % ({scores.successes} of {scores.expected} drives)"]
+    if efficiency.percent is not None:
+        lines.append(
+            f"driving efficiency (mean speed in percent of the traffic's): {efficiency.percent:.2f} "
+            f"over {efficiency.routes} drives"
+        )
     return lines
 
 

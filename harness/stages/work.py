@@ -19,7 +19,15 @@ from typing import Any
 from harness.datatypes.job import Attempt, Outcome, Submission
 from harness.datatypes.unit import Unit
 from harness.errors import ConfigError
-from harness.jobs.attempts import AttemptFolder, attempt_folders, begin_attempt, choose, defect, read_state
+from harness.jobs.attempts import (
+    AttemptFolder,
+    attempt_folders,
+    begin_attempt,
+    choose,
+    defect,
+    give_motion,
+    read_state,
+)
 from harness.jobs.budget import Policy, judge, outcome_of, settle
 from harness.jobs.claims import LEASE_S, Claim, Holder, file_system_time_s, is_live, take_claim
 from harness.jobs.events import registered
@@ -309,7 +317,7 @@ def _not_live(attempt: Attempt) -> Attempt:
 
 
 def publish_attempt(run: RunFolder, unit: Unit, attempt: AttemptFolder, content: dict[str, Any]) -> None:
-    """Let the result of an attempt count: move what it recorded into the dataset, then choose it."""
+    """Let the result of an attempt count: move what it recorded to where it belongs, then choose it."""
     if run.is_dataset:
         folder = run.root / content["harness"]["wall"]["data_folder"]
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -318,6 +326,7 @@ def publish_attempt(run: RunFolder, unit: Unit, attempt: AttemptFolder, content:
         record = run.published_record(unit)
         record.parent.mkdir(parents=True, exist_ok=True)
         publish_json(record, content)
+    give_motion(run.unit_folder(unit), attempt, content)
     choose(run.unit_folder(unit), attempt)
 
 

@@ -16,7 +16,17 @@ import pytest
 from harness.datatypes.job import Outcome
 from harness.errors import HarnessError
 from harness.jobs import attempts
-from harness.jobs.attempts import AttemptFolder, attempt_folders, begin_attempt, choose, defect, is_number, read_state
+from harness.jobs.attempts import (
+    AttemptFolder,
+    attempt_folders,
+    begin_attempt,
+    choose,
+    defect,
+    give_motion,
+    is_number,
+    motion_folder,
+    read_state,
+)
 from harness.jobs.claims import Holder
 from harness.jobs.publish import publish_json
 from tests.unit.jobs.drawn import RESULT, unit
@@ -319,3 +329,50 @@ def test_something_else_in_the_place_of_the_result_is_named(tmp_path: Path) -> N
     (tmp_path / "result.json").mkdir()
     with pytest.raises(HarnessError, match=r"result\.json is no file, expected a result or nothing"):
         choose(tmp_path, attempt)
+
+
+# --- the motion of a drive -------------------------------------------------------------------------------------------
+
+SAVE_NAME = "RouteScenario_5_rep0_Town01_Accident_1_3_seed1"
+
+
+def with_motion(folder: Path, text: str) -> AttemptFolder:
+    """Draw an attempt that published the motion of its drive."""
+    attempt = begin(folder)
+    motion_folder(attempt.result).mkdir()
+    (motion_folder(attempt.result) / "metric_info.json").write_text(text)
+    return attempt
+
+
+def content_with(save_name: object) -> dict[str, Any]:
+    return {"_checkpoint": {"records": [{"save_name": save_name}]}}
+
+
+def test_motion_goes_where_its_record_says_however_often_that_is_asked(tmp_path: Path) -> None:
+    attempt = with_motion(tmp_path, "one")
+    for _ in range(2):
+        give_motion(tmp_path, attempt, content_with(SAVE_NAME))
+    assert [str(file.relative_to(tmp_path)) for file in tmp_path.rglob("metric_info.json")] == [
+        f"{SAVE_NAME}/metric_info.json"
+    ]
+
+
+def test_motion_of_a_drive_that_replaces_another_is_the_one_that_is_found(tmp_path: Path) -> None:
+    give_motion(tmp_path, with_motion(tmp_path, "first"), content_with(SAVE_NAME))
+    second = with_motion(tmp_path, "second")
+    give_motion(tmp_path, second, content_with(SAVE_NAME))
+    assert (tmp_path / SAVE_NAME / "metric_info.json").read_text() == "second"
+    assert (second.folder / "motion_before" / "metric_info.json").read_text() == "first"
+
+
+@pytest.mark.parametrize("name", [None, 3, "", ".", "..", "result.json", "RouteScenario_5/../../x", "RouteScenario_\n"])
+def test_motion_never_leaves_the_unit(tmp_path: Path, name: object) -> None:
+    (tmp_path / "unit").mkdir()
+    attempt = with_motion(tmp_path / "unit", "kept")
+    give_motion(tmp_path / "unit", attempt, content_with(name))
+    assert (motion_folder(attempt.result) / "metric_info.json").read_text() == "kept"
+
+
+def test_drive_without_motion_has_no_folder_for_it(tmp_path: Path) -> None:
+    give_motion(tmp_path, begin(tmp_path), content_with(SAVE_NAME))
+    assert not (tmp_path / SAVE_NAME).exists()

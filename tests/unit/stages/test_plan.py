@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import harness.stages.plan
 from harness.errors import ConfigError, HarnessError, RouteError
 from harness.jobs.runs import create_run
+from harness.metrics.engine import LEADERBOARD_20
+from harness.metrics.rules import RuleVersion
 from harness.stages.evaluate import EvaluateRequest, preview
 from harness.stages.launch import LaunchOptions
 from harness.stages.plan import EvaluationPlan, plan_evaluation, route_cost_m
@@ -107,17 +111,24 @@ def test_seed_beyond_what_the_traffic_manager_takes() -> None:
 
 
 def test_rules_that_are_not_built(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.stages.plan.SCORED_BY", {"other": "other"})
+    monkeypatch.setattr("harness.stages.plan.ENGINES", {"other": LEADERBOARD_20})
     assert refused(ConfigError).message == "suite 'mini' is scored by rules 'lb20', this version has other"
 
 
-def test_rules_that_are_not_built_have_a_substitute_that_is_named(
-    harness_data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_suite_is_driven_by_its_own_rules(harness_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_DATA", str(harness_data))
     found = plan("bench2drive", ["1711"], [1])
-    assert (found.config["rule_version"], found.config["suite_rule_version"]) == ("lb20", "bench2drive")
-    assert [unit.rule_version for unit in found.units] == ["lb20"]
+    assert found.config["rule_version"] == "bench2drive"
+    assert [unit.rule_version for unit in found.units] == ["bench2drive"]
+
+
+@pytest.mark.parametrize("version", list(RuleVersion))
+def test_a_suite_may_name_any_rule_version(version: RuleVersion, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = harness.stages.plan.load_suite
+    monkeypatch.setattr(
+        "harness.stages.plan.load_suite", lambda *given: replace(load(*given), rule_version=version.value)
+    )
+    assert [unit.rule_version for unit in plan(only=["05"]).units] == [version]
 
 
 def test_suite_without_its_data() -> None:

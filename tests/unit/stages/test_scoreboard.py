@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,12 @@ import pytest
 from harness.datatypes.infraction import Infraction, InfractionKind
 from harness.datatypes.result import Failure, RouteOutcome
 from harness.errors import HarnessError
+from harness.metrics.bench2drive_rules import RouteNames
 from harness.metrics.checkpoint import checkpoint
-from harness.metrics.lb20 import route_record
+from harness.metrics.records import route_record
+from harness.metrics.rules import RuleVersion
 from harness.stages.evaluate import envelope
-from harness.stages.scoreboard import Scoreboard, as_markdown, build_scoreboard, mean_lines
+from harness.stages.scoreboard import Scoreboard, as_markdown, build_scoreboard, title
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "scoreboard"
 RED_LIGHT = Infraction(kind=InfractionKind.RED_LIGHT, other_id=3)
@@ -28,6 +29,7 @@ def result(
     *infractions: Infraction,
     failure: Failure = Failure.NONE,
     not_built: Mapping[str, int] | None = None,
+    rules: RuleVersion = RuleVersion.LEADERBOARD_20,
 ) -> dict[str, Any]:
     """Draw a result file: 200 m, 40 s simulated in 2.5 s."""
     outcome = RouteOutcome(
@@ -39,7 +41,7 @@ def result(
         duration_sim_s=40.0,
         duration_wall_s=2.5,
     )
-    content = checkpoint([route_record(outcome, 0)], 1, stopped_by=failure)
+    content = checkpoint([route_record(outcome, 0, rules, RouteNames())], 1, stopped_by=failure, version=rules)
     content["harness"] = {"scenarios_not_built": dict(not_built or {}), "wall": {"simulated_per_wall": 16.0}}
     return content
 
@@ -55,6 +57,7 @@ def board_of(
     *,
     reasons: Mapping[tuple[str, int], str] | None = None,
     planned: Mapping[str, Mapping[str, int]] | None = None,
+    **config_changes: Any,
 ) -> Scoreboard:
     files: dict[tuple[str, int], Path | None] = {}
     for (route, seed), content in results.items():
@@ -69,6 +72,7 @@ def board_of(
         "agent": "expert",
         "routes": list(dict.fromkeys(route for route, _ in results)),
         "seeds": list(dict.fromkeys(seed for _, seed in results)),
+        **config_changes,
     }
     return build_scoreboard(config, Path("outputs/run"), files, reasons or {}, planned or {})
 
@@ -104,7 +108,23 @@ def nothing(folder: Path) -> Scoreboard:
     return board_of(folder, {("01", 1): None})
 
 
-BOARDS = {"complete": complete, "seeds": seeds, "missing": missing, "nothing": nothing}
+def speeds(*percentages: float) -> list[Infraction]:
+    return [Infraction(kind=InfractionKind.MIN_SPEED, percentage=percentage) for percentage in percentages]
+
+
+def bench2drive(folder: Path) -> Scoreboard:
+    rules = RuleVersion.BENCH2DRIVE
+    results = {
+        ("01", 1): result(100.0, *speeds(80.0, 160.0), rules=rules),
+        ("02", 1): result(100.0, RED_LIGHT, *speeds(30.0), rules=rules),
+        ("03", 1): result(40.0, *speeds(60.0), failure=Failure.TICK_RUNTIME, rules=rules),
+        ("04", 1): result(0.0, failure=Failure.AGENT_SETUP, rules=rules),
+        ("05", 1): None,
+    }
+    return board_of(folder, results, bench="bench2drive", rule_version="bench2drive")
+
+
+BOARDS = {"complete": complete, "seeds": seeds, "missing": missing, "nothing": nothing, "bench2drive": bench2drive}
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -124,7 +144,7 @@ def test_document_is_a_contract(tmp_path: Path) -> None:
     assert (document["status"], document["exit_code"], document["errors"]) == ("success", 0, [])
     data = document["data"]
     assert list(data) == [
-        *("bench", "set_version", "rule_version", "suite_rule_version", "agent", "run", "routes"),
+        *("bench", "set_version", "rule_version", "agent", "run", "routes"),
         *("mean", "mean_over_available"),
         *("seed_std", "seed_means", "expected", "found", "missing", "crashed", "scenarios_not_built"),
     ]
@@ -168,14 +188,40 @@ def test_document_over_seeds(tmp_path: Path) -> None:
     assert data["seed_std"]["score_composed"] == pytest.approx(29.9163, abs=1e-4)
 
 
-def test_substitute_rules_are_named(tmp_path: Path) -> None:
-    own = complete(tmp_path)
-    assert not [line for line in mean_lines(own) if line.startswith("scored by")]
-    (line,) = [
-        line for line in mean_lines(replace(own, suite_rule_version="bench2drive")) if line.startswith("scored by")
-    ]
-    assert "scored by lb20: the suite's own driving score, success rate" in line
-    assert "(rules bench2drive) are not computed in this version" in line
+def test_document_of_bench2drive_has_its_other_numbers(tmp_path: Path) -> None:
+    data = envelope(bench2drive(tmp_path))["data"]
+    assert data["success_rate"] == 0.2
+    assert data["efficiency"] == {"percent": pytest.approx((120.0 + 30.0 + 60.0) / 3.0), "routes": 3}
+    # 100, 70, 40, 0 and a missing one: speeds cost nothing.
+    assert data["mean"]["score_composed"] == 42.0
+    assert not {"success_rate", "efficiency"} & set(envelope(complete(tmp_path))["data"])
+
+
+def test_run_of_an_earlier_version_that_named_two_rule_versions_is_read(tmp_path: Path) -> None:
+    before = board_of(tmp_path, {("01", 1): PERFECT}, bench="bench2drive", suite_rule_version="bench2drive")
+    assert title(before) == "expert on bench2drive (1), scored by lb20"
+    assert before.bench2drive is None
+
+
+def test_speed_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    content = result(100.0, *speeds(80.0), rules=RuleVersion.BENCH2DRIVE)
+    content["_checkpoint"]["records"][0]["infractions"]["min_speed_infractions"] = ["fast"]
+    with pytest.raises(HarnessError, match="record RouteScenario_1_rep0: found 'fast', expected \"Average speed"):
+        board_of(tmp_path, {("01", 1): content}, rule_version="bench2drive")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("status", "Great", "a record of the run holds status 'Great', expected Perfect, Completed"),
+        ("route_id", 7, "a record of the run cannot be read: Expected `str`, got `int`"),
+    ],
+)
+def test_record_of_bench2drive_that_cannot_be_read_is_named(tmp_path: Path, key: str, value: Any, said: str) -> None:
+    content = result(rules=RuleVersion.BENCH2DRIVE)
+    content["_checkpoint"]["records"][0][key] = value
+    with pytest.raises(HarnessError, match=said):
+        board_of(tmp_path, {("01", 1): content}, rule_version="bench2drive")
 
 
 @pytest.mark.parametrize("content", [{}, [], {"_checkpoint": {}}, {"_checkpoint": {"records": []}}, 3])

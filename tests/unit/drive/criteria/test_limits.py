@@ -8,6 +8,8 @@ import pytest
 
 from harness.datatypes.infraction import Infraction
 from harness.drive.criteria.limits import Blocked, Deviation, MinimumSpeed, TimeBudget
+from harness.metrics.engine import BENCH2DRIVE, LEADERBOARD_20, Engine
+from harness.metrics.lb20 import message
 from tests.unit.drive.criteria.drawn import ego_at, others_with, straight_route, tick
 
 # --- deviation -------------------------------------------------------------------------------------------------------
@@ -58,16 +60,19 @@ def test_leaving_the_window_behind_is_a_deviation() -> None:
 # --- blocked ---------------------------------------------------------------------------------------------------------
 
 
-def stand(times_s: Sequence[float], speed_mps: float = 0.0) -> list[Infraction]:
-    criterion = Blocked()
+def stand(times_s: Sequence[float], speed_mps: float = 0.0, engine: Engine = LEADERBOARD_20) -> list[Infraction]:
+    criterion = Blocked(engine.most_standing_s)
     for time_s in times_s:
         criterion.update(tick(ego_at(7.0, speed_mps=speed_mps)), time_s)
     return criterion.infractions
 
 
-@pytest.mark.parametrize(("end_s", "count"), [(180.0, 0), (180.05, 1)])
-def test_180_s_of_standing_block(end_s: float, count: int) -> None:
-    assert len(stand([0.0, end_s])) == count
+@pytest.mark.parametrize(
+    ("engine", "end_s", "count"),
+    [(LEADERBOARD_20, 180.0, 0), (LEADERBOARD_20, 180.05, 1), (BENCH2DRIVE, 60.0, 0), (BENCH2DRIVE, 60.05, 1)],
+)
+def test_standing_blocks_after_180_s_and_in_the_fork_after_60(engine: Engine, end_s: float, count: int) -> None:
+    assert len(stand([0.0, end_s], engine=engine)) == count
 
 
 @pytest.mark.parametrize(("speed_mps", "count"), [(0.099, 1), (0.1, 0)])
@@ -76,7 +81,7 @@ def test_slower_than_a_tenth_of_a_metre_per_second_is_standing(speed_mps: float,
 
 
 def test_moving_once_begins_anew() -> None:
-    criterion = Blocked()
+    criterion = Blocked(LEADERBOARD_20.most_standing_s)
     for time_s, speed_mps in ((0.0, 0.0), (179.0, 0.0), (179.05, 0.5), (350.0, 0.0), (359.0, 0.0)):
         criterion.update(tick(ego_at(0.0, speed_mps=speed_mps)), time_s)
     assert criterion.infractions == []
@@ -137,9 +142,10 @@ def compare(
     length_m: int = 100,
     until_m: float | None = None,
     background: Sequence[bool] | None = None,
+    engine: Engine = LEADERBOARD_20,
 ) -> list[Infraction]:
     """Drive a route, one metre a tick; the traffic has the same speeds at every tick."""
-    criterion = MinimumSpeed(straight_route(length_m))
+    criterion = MinimumSpeed(straight_route(length_m), engine.speed_checks, logs_all=engine.logs_every_speed)
     others = others_with(traffic_mps, background=background)
     last = tick(ego_at(0.0))
     for x in range(round(until_m if until_m is not None else length_m) + 1):
@@ -193,3 +199,28 @@ def test_last_quarter_counts_beyond_95_percent(until_m: float, quarters: int) ->
 def test_speeds_of_one_quarter_do_not_leak_into_the_next() -> None:
     found = compare(lambda x: 1.0 if x < 26 else 11.0, [10.0])
     assert len(found) == 1
+
+
+# --- minimum speed as Bench2Drive logs it ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("ego_mps", "percentage"), [(4.0, 40.0), (10.0, 100.0), (25.0, 250.0)])
+def test_bench2drive_logs_twenty_parts_however_fast(ego_mps: float, percentage: float) -> None:
+    # 400 points, so that parts of 20 m end where points lie behind them: a check comes up to 1 m late.
+    found = compare(lambda x: ego_mps, [10.0], length_m=400, engine=BENCH2DRIVE)
+    assert len(found) in (19, 20)
+    assert {infraction.percentage for infraction in found} == {percentage}
+
+
+def test_bench2drive_logs_100_percent_where_there_is_nothing_to_compare_with() -> None:
+    for traffic_mps in ([], [0.0, 0.0]):
+        found = compare(lambda x: 0.2, traffic_mps, length_m=400, engine=BENCH2DRIVE)
+        assert len(found) >= 19
+        assert {message(infraction) for infraction in found} == {
+            "Average speed is 100% of the surrounding traffic's one"
+        }
+
+
+@pytest.mark.parametrize(("until_m", "parts"), [(10, 0), (25, 1), (380, 18), (382, 19)])
+def test_bench2drive_logs_the_last_part_beyond_95_percent(until_m: float, parts: int) -> None:
+    assert len(compare(lambda x: 30.0, [10.0], length_m=400, until_m=until_m, engine=BENCH2DRIVE)) == parts
