@@ -15,6 +15,7 @@ import click
 
 from harness import __version__
 from harness.commands.carla_root import carla_root_command, carla_ue4_command
+from harness.commands.checkpoint import checkpoint_command
 from harness.commands.collect import collect_command
 from harness.commands.dataset import clean_failed_command, dataset_group
 from harness.commands.doctor import doctor_command
@@ -98,6 +99,7 @@ def cli() -> None:
 for _command in (
     eval_command,
     score_command,
+    checkpoint_command,
     collect_command,
     status_command,
     scancel_command,
