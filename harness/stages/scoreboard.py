@@ -192,7 +192,8 @@ def _bench2drive(
             f"a record of the run holds {error.found}, expected {error.expected}", hint="NEW=1 starts another run"
         ) from error
     return Bench2DriveNumbers(
-        scores=score_set(routes, expected, SuccessRule.B2D), efficiency=bench2drive.efficiency(routes)
+        scores=score_set(routes, expected, SuccessRule.B2D),
+        efficiency=bench2drive.efficiency([(route.route_id, bench2drive.speed_entries(route)) for route in routes]),
     )
 
 
