@@ -92,12 +92,13 @@ class MeanDeviation:
 
 @dataclass(frozen=True, kw_only=True)
 class GroupRow:
-    """One row of the table per route or per town.
+    """One row of a table per route, town or the like.
 
     Attributes:
-        name: ``route_id``, or the town.
+        name: ``route_id``, or whatever the table is about.
+        town: of all records of the group; "" if they have several.
         routes: records in the group; n.
-        figures: by DS, RC, NDS, duration [s], length [m] and infraction key, in that order.
+        figures: by DS, RC, NDS (of LEAD's parser only), duration [s], length [m] and infraction key, in that order.
     """
 
     name: str
@@ -228,6 +229,12 @@ def notices(routes: Sequence[ScoredRoute], expected: int) -> Notices:
     )
 
 
+def mean_deviation(values: Sequence[float]) -> MeanDeviation:
+    """Return mean and population deviation of at least one value."""
+    mean = _mean(values)
+    return MeanDeviation(mean=mean, deviation=math.sqrt(_mean([(value - mean) ** 2 for value in values])))
+
+
 def _texts(route: ScoredRoute, kind: InfractionKind) -> tuple[str, ...]:
     return route.messages.get(kind.value, ())
 
@@ -278,14 +285,9 @@ def _row(name: str, town: str, group: Sequence[RouteFigures]) -> GroupRow:
         "length": [figure.route.length_m for figure in group],
         **{kind.value: [figure.amounts[kind.value] for figure in group] for kind in InfractionKind},
     }
-    figures = {key: _mean_deviation(values) for key, values in columns.items()}
+    figures = {key: mean_deviation(values) for key, values in columns.items()}
     return GroupRow(name=name, town=town, routes=len(group), figures=figures)
 
 
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
-
-
-def _mean_deviation(values: Sequence[float]) -> MeanDeviation:
-    mean = _mean(values)
-    return MeanDeviation(mean=mean, deviation=math.sqrt(_mean([(value - mean) ** 2 for value in values])))

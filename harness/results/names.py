@@ -10,6 +10,8 @@ _LEADERBOARD_ID: Final = re.compile(r"RouteScenario_(.+?)(?:_rep(\d{1,9}))?", re
 # Evaluators for Fail2Drive that name the route after its file, with digits of their own behind a dash.
 _FAIL2DRIVE_ID: Final = re.compile(r"(?:Base|Generalization)_[A-Za-z0-9]+_(\d{4})(?:-[0-9A-Za-z]+)?")
 _NAMED_SEED: Final = re.compile(r"(?:^|[^a-z0-9])seed[_\-.=]?(\d{1,9})(?![a-z0-9])", re.IGNORECASE)
+# Folders that carla_garage's evaluate_routes_slurm.py makes: <experiment>_<benchmark>_e<seed>_model_<epoch>.
+_GARAGE_SEED: Final = re.compile(r".+_e(\d{1,3})_model_\d{1,9}", re.ASCII | re.DOTALL)
 _NUMBER: Final = re.compile(r"[0-9]{1,3}")
 _DIGITS: Final = re.compile(r"(\d+)", re.ASCII)
 
@@ -28,9 +30,9 @@ def route_of(route_id: str) -> tuple[str, int]:
 
 
 def named_seed(parts: Sequence[str]) -> int | None:
-    """Return the seed that the innermost part with the word in it tells: ``seed1``, ``seed_1``, ``mini_seed1``."""
+    """Return the seed that the innermost part naming one tells: ``seed1``, ``mini_seed1``, ``x_e1_model_0030``."""
     for part in reversed(parts):
-        if found := _NAMED_SEED.search(part):
+        if found := _NAMED_SEED.search(part) or _GARAGE_SEED.fullmatch(part):
             return int(found[1])
     return None
 

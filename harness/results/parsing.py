@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import msgspec
 
 from harness.datatypes.scored_route import ScoredRoute
+from harness.metrics.garage_parser import is_leaderboard_10
 from harness.results.openings import Refused
 from harness.results.record_format import Record, refusal, scored_route
 from harness.results.result_set import FileKind, Problem, ProblemKind, shown
@@ -22,6 +25,9 @@ _STATED_KEYS: Final = (*_MERGED_KEYS, *ABILITIES, "mean", "Driving Efficiency", 
 _MERGED_NAME: Final = re.compile(r"(^|[^a-z])merged?([^a-z]|$)", re.IGNORECASE)
 # Larger lists with a wrong record are given up at it; smaller ones are taken apart record by record.
 _LARGEST_TO_TAKE_APART_BYTES: Final = 64 * 1024 * 1024
+# Fifteen labels, or their values, are half a kilobyte.
+_LARGEST_LABELS_BYTES: Final = 64 * 1024
+_REPETITION: Final = re.compile(r"_rep\d+$")
 
 _ERRORS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, MemoryError)
 
@@ -41,6 +47,7 @@ _PIECES: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _RECORD: Final = msgspec.json.Decoder(Record)
 _PROGRESS: Final = msgspec.json.Decoder(list[int])
 _TEXT: Final = msgspec.json.Decoder(str | None)
+_TEXTS: Final = msgspec.json.Decoder(list[str])
 _NUMBER: Final = msgspec.json.Decoder(float)
 _OWN: Final = msgspec.json.Decoder(Own)
 
@@ -95,9 +102,10 @@ def _parse(data: bytes, name: str, file_name: str, content: Content) -> None:
     if "records" not in inner:
         raise Refused(ProblemKind.MALFORMED, "no records in _checkpoint", "a list of records")
     content.kind = FileKind.CHECKPOINT
-    content.stated = _numbers(top)
+    content.stated = {**_numbers(top), **_labelled_values(top)}
     _read_header(top, inner, name, content)
     _read_records(inner["records"], name, content)
+    _number_repetitions(content)
     count = len(content.records) + content.refused
     content.kind = _kind(top, inner, file_name, content)
     if count == 0:
@@ -187,6 +195,17 @@ def _take(record: Record, position: int, name: str, content: Content) -> None:
     content.records.append((position, route))
 
 
+def _number_repetitions(content: Content) -> None:
+    """Tell the repetitions of a route apart where Leaderboard 1.0 gives all the same id: they follow each other."""
+    if content.planned != len(content.records):
+        return  # not the file of one complete run, so equal ids may be copies
+    seen: Counter[str] = Counter()
+    for place, (position, route) in enumerate(content.records):
+        if is_leaderboard_10(route) and not _REPETITION.search(route.route_id):
+            content.records[place] = (position, replace(route, repetition=seen[route.route_id]))
+            seen[route.route_id] += 1
+
+
 def _note_no_records(name: str, content: Content) -> None:
     facts = []
     if content.planned is not None:
@@ -213,6 +232,19 @@ def _numbers(top: Mapping[str, msgspec.Raw]) -> dict[str, float]:
             except _ERRORS:
                 continue
     return numbers
+
+
+def _labelled_values(top: Mapping[str, msgspec.Raw]) -> dict[str, float]:
+    """Return an evaluator's figures under ``values`` by their ``labels``; shown, never counted, as those above."""
+    try:
+        raw = [top["labels"], top["values"]]
+        if any(len(memoryview(part)) > _LARGEST_LABELS_BYTES for part in raw):
+            return {}
+        labels, values = map(_TEXTS.decode, raw)
+        numbers = {label: float(text) for label, text in zip(labels, values, strict=True)}
+    except (KeyError, *_ERRORS):
+        return {}
+    return {label: number for label, number in numbers.items() if math.isfinite(number)}
 
 
 def _decode(decoder: msgspec.json.Decoder[Any], raw: Any, where: str) -> Any:

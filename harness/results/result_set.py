@@ -81,7 +81,7 @@ class ResultFile:
         counted: records of this file in the result set; the notes say where the others of ``found`` went.
         attempts: of a unit of ours, how often it was tried; 0 for files of other programs.
         agent, rule_version: what a file of ours states.
-        stated: numbers that a merged or ability file states of itself.
+        stated: numbers that a merged or ability file states of itself, and those of an evaluator by their label.
     """
 
     name: str
