@@ -21,6 +21,7 @@ from harness.commands.dataset import clean_failed_command, dataset_group
 from harness.commands.doctor import doctor_command
 from harness.commands.evaluate import eval_command, list_command
 from harness.commands.jobs import check_agent_command, drive_unit_command, work_command
+from harness.commands.navsim import navsim_command
 from harness.commands.runs import reconcile_command, scancel_command, status_command
 from harness.commands.score import score_command
 from harness.commands.simulator import routes_group, simulator_command, towns_group
@@ -100,6 +101,7 @@ for _command in (
     eval_command,
     score_command,
     checkpoint_command,
+    navsim_command,
     collect_command,
     status_command,
     scancel_command,

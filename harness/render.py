@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from harness.stages.collect import CollectPreview, CollectResult
     from harness.stages.evaluate import EvaluateResult, Preview
     from harness.stages.launch import Launch
+    from harness.stages.navsim import NavsimReport
     from harness.stages.score import ScoreReport
     from harness.stages.score_compare import Comparison
     from harness.stages.status import Status
@@ -86,6 +87,14 @@ def print_comparison(comparison: Comparison) -> None:
     from harness.stages.score_text import comparison_lines
 
     for line in comparison_lines(comparison):
+        click.echo(line)
+
+
+def print_navsim(report: NavsimReport, *, with_means: bool) -> None:
+    """Print what files of NAVSIM are worth; ``with_means`` as for `print_score`."""
+    from harness.stages.navsim_text import navsim_lines
+
+    for line in navsim_lines(report, with_means=with_means):
         click.echo(line)
 
 

@@ -22,7 +22,6 @@ from harness.results.openings import Refused, look_at, read_plain, unreadable
 from harness.results.parsing import problem
 from harness.results.result_set import Note, Problem, ProblemKind, named, shown
 
-_WANTED_SUFFIX: Final = ".json"
 _OWN_LINKS: Final = ("latest", "run")
 
 
@@ -79,10 +78,17 @@ class Account:
 
 
 class Walk:
-    """One walk over all given paths."""
+    """One walk over all given paths.
 
-    def __init__(self) -> None:
+    Args:
+        suffix: what the names of result files end in, in lower case.
+        also: name of another file that is wanted.
+    """
+
+    def __init__(self, suffix: str = ".json", also: str = run_files.MANIFEST) -> None:
         self.account = Account()
+        self._suffix = suffix
+        self._also = also
         self._seen: dict[tuple[int, int], str] = {}
 
     def files(self, paths: Sequence[Path]) -> Iterator[RawFile]:
@@ -153,8 +159,7 @@ class Walk:
             if self._new(path, "archive") is not None:
                 yield from self._archive(path, parts)
             return
-        is_manifest = path.name == run_files.MANIFEST
-        if not (is_asked_for or is_manifest or path.name.lower().endswith(_WANTED_SUFFIX)):
+        if not (is_asked_for or path.name == self._also or path.name.lower().endswith(self._suffix)):
             self.account.never_opened[path.suffix.lower()[:20]] += 1
             return
         if not is_asked_for and not self._counts(parts, shown(path.parent), shown(path.parent.parent), shown(path)):
@@ -184,7 +189,7 @@ class Walk:
     def _archive(self, path: Path, parts: tuple[str, ...]) -> Iterator[RawFile]:
         count = 0
         try:
-            for member in read_members(path, _WANTED_SUFFIX):
+            for member in read_members(path, self._suffix):
                 count += 1
                 name = shown(f"{path}:{member.name}")
                 inner = tuple(part for part in member.name.split("/") if part not in ("", "."))
