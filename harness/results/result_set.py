@@ -110,6 +110,26 @@ class ResultFile:
         return Path(self.member).name if self.member else self.path.name
 
 
+class Sweep(NamedTuple):
+    """One drive over all routes of a benchmark: a seed, and which of its repetitions.
+
+    Attributes:
+        seed: None if no folder and no file says it.
+    """
+
+    seed: int | None
+    repetition: int
+
+    def __str__(self) -> str:
+        seed = "unknown" if self.seed is None else str(self.seed)
+        return f"{seed} repetition {self.repetition}" if self.repetition else seed
+
+    @property
+    def order(self) -> tuple[bool, int, int]:
+        """What sweeps are sorted by: the unknown seed first."""
+        return self.seed is not None, self.seed or 0, self.repetition
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReadRecord:
     """One record and where it stands: at ``position``, from 0, in ``file``."""
@@ -122,6 +142,11 @@ class ReadRecord:
     def seed(self) -> int | None:
         """The seed of the drive, None if unknown."""
         return self.file.seed
+
+    @property
+    def sweep(self) -> Sweep:
+        """Which of the drives over all routes this belongs to."""
+        return Sweep(self.file.seed, self.route.repetition)
 
     @property
     def key(self) -> DriveKey:
@@ -189,11 +214,6 @@ class ResultSet:
     replaced: int
     never_opened: Mapping[str, int]
     planned_units: tuple[DriveKey, ...]
-
-    @property
-    def seeds(self) -> tuple[int | None, ...]:
-        """Seeds that have a record, in order; None, the unknown one, first."""
-        return tuple(sorted({record.seed for record in self.records}, key=lambda seed: (seed is not None, seed or 0)))
 
     def in_file_order(self) -> tuple[ReadRecord, ...]:
         """Return the records as the files hold them, files as they were met."""

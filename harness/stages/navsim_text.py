@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from harness import __version__
 from harness.metrics.navsim import TOLERANCE
-from harness.results.result_set import named
+from harness.results.result_set import named, shown
 from harness.stages.navsim import FORMULAS, METRICS, SHORT_NAMES, STATED_STAGES, NavsimReport
+from harness.stages.score_data import digest_of
 from harness.stages.score_table import Table
 
 _SHOWN = 5
@@ -73,7 +75,12 @@ def navsim_table(reports: Mapping[str, NavsimReport], *, allow_partial: bool) ->
     if first.has_stages:
         notes.append("sub-scores are of stage one; stage two and combined as the files state them")
     rows = tuple(_row(name, report, report.is_complete or allow_partial) for name, report in reports.items())
-    return Table(headings=(*headings, "tokens", "failed"), rows=rows, notes=tuple(notes))
+    sources = tuple(
+        f"{shown(name)}: from {len(report.files)} file(s), digest {digest_of(file.sha256 for file in report.files)}, "
+        f"carla-harness {__version__}"
+        for name, report in reports.items()
+    )
+    return Table(headings=(*headings, "tokens", "failed"), rows=rows, notes=tuple(notes), sources=sources)
 
 
 def _row(name: str, report: NavsimReport, is_shown: bool) -> tuple[str, ...]:

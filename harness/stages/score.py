@@ -24,9 +24,10 @@ from harness.metrics.smoothness import Smoothness
 from harness.metrics.success import SuccessRule
 from harness.metrics.uncertainty import Interval, bootstrap
 from harness.results.read import read_results
-from harness.results.result_set import FileKind, OnDuplicate, Problem, ReadRecord, ResultSet
+from harness.results.result_set import FileKind, OnDuplicate, Problem, ReadRecord, ResultSet, Sweep
 from harness.route_facts import RouteFacts, junction_percent, read_junctions, read_route_facts
 from harness.stages import score_benchmarks
+from harness.stages.garage import GarageReport
 from harness.stages.score_benchmarks import AbilityTable, ParserTables
 from harness.suites import Suite, load_suite
 
@@ -51,9 +52,9 @@ class ScoreRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class SeedScores:
-    """One seed; None if no folder and no file names it."""
+    """One seed, or one of its repetitions if there are several."""
 
-    seed: int | None
+    sweep: Sweep
     scores: SetScores
     missing: tuple[str, ...]
 
@@ -65,7 +66,7 @@ class ScoreReport:
     Attributes:
         facts: the routes of the suite by XML id.
         records: of the benchmark, by seed, route and repetition.
-        scores: over all seeds; its ``expected`` is routes times seeds.
+        scores: over all seeds; its ``expected`` is routes times seeds and repetitions.
         interval: of the official driving score, over routes drawn anew.
         completion_percent: mean route completion over the records; None without any.
         crashed: records whose status says that something broke outside the driving.
@@ -77,6 +78,7 @@ class ScoreReport:
         scenarios: by the scenario of a route.
         efficiency, abilities, comfort: of Bench2Drive; comfort only where a motion log was found.
         splits: of Fail2Drive.
+        garage: what carla_garage's own parser gives for files of Leaderboard 1.0; None without such files.
         figures: what LEAD's and carla_garage's parser takes from each record; else why it takes nothing.
         problems: what may be a result and does not count, or not as it stands.
     """
@@ -101,6 +103,7 @@ class ScoreReport:
     abilities: tuple[AbilityTable, ...]
     comfort: Smoothness | None
     splits: fail2drive.Fail2DriveScores | None
+    garage: GarageReport | None
     figures: tuple[lead_parser.RouteFigures, ...] | str
     problems: tuple[Problem, ...]
 
@@ -176,11 +179,12 @@ def score(request: ScoreRequest) -> ScoreReport:
     _check_benchmark(results, inside, outside, suite)
     rule = request.success or _success_rule(suite)
     routes = [record.route for record in inside]
-    by_seed = _by_seed(results, inside, suite)
-    seeds = tuple(by_seed)
+    by_sweep = _by_sweep(results, inside, suite)
+    sweeps = tuple(by_sweep)
     is_bench2drive = suite.rule_version == RuleVersion.BENCH2DRIVE
     efficiency, wrong_logs = score_benchmarks.efficiency(inside) if is_bench2drive else (None, ())
     comfort, wrong_motion = score_benchmarks.comfort(results, inside) if is_bench2drive else (None, ())
+    garage, wrong_lanes = score_benchmarks.garage(results, suite)
     junctions = junction_percent(facts) if request.junctions is None else read_junctions(request.junctions)
     in_file_order = [record for record in results.in_file_order() if _is_of(record.route, facts)]
     return ScoreReport(
@@ -189,32 +193,33 @@ def score(request: ScoreRequest) -> ScoreReport:
         rule=rule,
         results=results,
         records=tuple(inside),
-        scores=score_set(routes, suite.size * len(seeds), rule),
-        interval=bootstrap(list(route_means(routes, suite, len(seeds)).values())),
+        scores=score_set(routes, suite.size * len(sweeps), rule),
+        interval=bootstrap(list(route_means(routes, suite, len(sweeps)).values())),
         completion_percent=sum(route.completion_percent for route in routes) / len(routes),
-        seeds=tuple(_seed_scores(seed, by_seed[seed], suite, rule) for seed in seeds),
+        seeds=tuple(_seed_scores(sweep, by_sweep[sweep], suite, rule) for sweep in sweeps),
         crashed=sum(lb20.is_crash(route.status) for route in routes),
         retried=sum(record.file.attempts > 1 for record in inside) + results.replaced,
         lead_repeats=_repeated_by_lead(results, in_file_order),
         outside=outside,
         statuses=dict(sorted(Counter(route.status for route in routes).items())),
-        scenarios=_by_scenario(routes, score_benchmarks.scenario_names(suite, facts), len(seeds), rule),
+        scenarios=_by_scenario(routes, score_benchmarks.scenario_names(suite, facts), len(sweeps), rule),
         audit=audit(routes),
         efficiency=efficiency,
         abilities=score_benchmarks.ability_tables(in_file_order, facts, junctions) if is_bench2drive else (),
         comfort=comfort,
-        splits=score_benchmarks.fail2drive_scores(inside, suite, seeds, rule) if suite.name == "fail2drive" else None,
+        splits=score_benchmarks.fail2drive_scores(inside, suite, sweeps, rule) if suite.name == "fail2drive" else None,
+        garage=garage,
         figures=score_benchmarks.parser_figures(inside, suite),
-        problems=(*results.problems, *wrong_logs, *wrong_motion),
+        problems=(*results.problems, *wrong_logs, *wrong_motion, *wrong_lanes),
     )
 
 
-def route_means(routes: Sequence[ScoredRoute], suite: Suite, seeds: int) -> dict[str, float]:
-    """Return the driving score of every route of a suite, mean over so many seeds; a missing drive is a zero."""
+def route_means(routes: Sequence[ScoredRoute], suite: Suite, sweeps: int) -> dict[str, float]:
+    """Return the driving score of every route of a suite, mean over so many sweeps; a missing drive is a zero."""
     totals = {route.route_id: 0.0 for route in suite.routes}
     for route in routes:
         totals[route.xml_id] += route.driving_score
-    return {xml_id: total / seeds for xml_id, total in totals.items()}
+    return {xml_id: total / sweeps for xml_id, total in totals.items()}
 
 
 def _success_rule(suite: Suite) -> SuccessRule:
@@ -251,33 +256,33 @@ def _nothing_found(results: ResultSet, suite: Suite) -> str:
     return f"no record of {suite.name} found in {len(results.files)} files: {found}, expected routes of the suite"
 
 
-def _by_seed(results: ResultSet, inside: Sequence[ReadRecord], suite: Suite) -> dict[int | None, list[ScoredRoute]]:
-    """Return the records of each seed that has one, and of each that a run of ours was to drive."""
-    planned = {unit.seed for unit in results.planned_units if unit.benchmark == suite.name}
-    seeds = sorted({record.seed for record in inside} | planned, key=lambda seed: (seed is not None, seed or 0))
-    by_seed: dict[int | None, list[ScoredRoute]] = {seed: [] for seed in seeds}
+def _by_sweep(results: ResultSet, inside: Sequence[ReadRecord], suite: Suite) -> dict[Sweep, list[ScoredRoute]]:
+    """Return the records of each sweep that has one, and of each that a run of ours was to drive."""
+    planned = {Sweep(unit.seed, unit.repetition) for unit in results.planned_units if unit.benchmark == suite.name}
+    sweeps = sorted({record.sweep for record in inside} | planned, key=lambda sweep: sweep.order)
+    by_sweep: dict[Sweep, list[ScoredRoute]] = {sweep: [] for sweep in sweeps}
     for record in inside:
-        by_seed[record.seed].append(record.route)
-    return by_seed
+        by_sweep[record.sweep].append(record.route)
+    return by_sweep
 
 
-def _seed_scores(seed: int | None, routes: Sequence[ScoredRoute], suite: Suite, rule: SuccessRule) -> SeedScores:
+def _seed_scores(sweep: Sweep, routes: Sequence[ScoredRoute], suite: Suite, rule: SuccessRule) -> SeedScores:
     stems = {route.route_id: route.stem for route in suite.routes}
     return SeedScores(
-        seed=seed,
+        sweep=sweep,
         scores=score_set(routes, suite.size, rule),
         missing=tuple(stems[xml_id] for xml_id in missing_ids(routes, stems)),
     )
 
 
 def _by_scenario(
-    routes: Sequence[ScoredRoute], names: Mapping[str, str], seeds: int, rule: SuccessRule
+    routes: Sequence[ScoredRoute], names: Mapping[str, str], sweeps: int, rule: SuccessRule
 ) -> dict[str, SetScores]:
     expected = Counter(names.values())
     found: dict[str, list[ScoredRoute]] = {name: [] for name in sorted(expected)}
     for route in routes:
         found[names[route.xml_id]].append(route)
-    return {name: score_set(of_name, expected[name] * seeds, rule) for name, of_name in found.items()}
+    return {name: score_set(of_name, expected[name] * sweeps, rule) for name, of_name in found.items()}
 
 
 def _repeated_by_lead(results: ResultSet, in_file_order: Sequence[ReadRecord]) -> tuple[str, ...]:

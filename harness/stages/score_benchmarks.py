@@ -12,8 +12,9 @@ from harness.metrics.rules import RuleVersion
 from harness.metrics.smoothness import RouteComfort, Smoothness, route_comfort, smoothness
 from harness.metrics.success import SuccessRule
 from harness.results.motion import read_motion
-from harness.results.result_set import Problem, ProblemKind, ReadRecord, ResultSet
+from harness.results.result_set import Problem, ProblemKind, ReadRecord, ResultSet, Sweep
 from harness.route_facts import RouteFacts
+from harness.stages.garage import GarageReport, garage_report
 from harness.suites import Suite
 
 
@@ -55,15 +56,15 @@ def ability_tables(
         junction_percent: route completion above which the first junction counts as passed, by XML id.
     """
     types = {xml_id: route.scenario for xml_id, route in facts.items()}
-    seeds: dict[int | None, list[ReadRecord]] = {}
+    sweeps: dict[Sweep, list[ReadRecord]] = {}
     for record in records:
-        seeds.setdefault(record.seed, []).append(record)
+        sweeps.setdefault(record.sweep, []).append(record)
     return tuple(
         AbilityTable(
             formula=formula,
             per_seed=tuple(
-                bench2drive.abilities([record.route for record in of_seed], types, junction_percent, formula)
-                for of_seed in seeds.values()
+                bench2drive.abilities([record.route for record in of_sweep], types, junction_percent, formula)
+                for of_sweep in sweeps.values()
             ),
         )
         for formula in AbilityFormula
@@ -113,15 +114,24 @@ def comfort(results: ResultSet, records: Sequence[ReadRecord]) -> tuple[Smoothne
 
 
 def fail2drive_scores(
-    records: Sequence[ReadRecord], suite: Suite, seeds: Sequence[int | None], rule: SuccessRule
+    records: Sequence[ReadRecord], suite: Suite, sweeps: Sequence[Sweep], rule: SuccessRule
 ) -> fail2drive.Fail2DriveScores:
     """Return Base and Generalization, classes and scenarios."""
     names = [name for route in suite.routes if (name := fail2drive.route_name(route.stem)) is not None]
     drives = [
-        fail2drive.Drive(seed=str(record.seed), number=int(record.route.xml_id), route=record.route)
+        fail2drive.Drive(seed=str(record.sweep), number=int(record.route.xml_id), route=record.route)
         for record in records
     ]
-    return fail2drive.aggregate(drives, names, sorted(map(str, seeds)), rule=rule)
+    return fail2drive.aggregate(drives, names, sorted(map(str, sweeps)), rule=rule)
+
+
+def garage(results: ResultSet, suite: Suite) -> tuple[GarageReport | None, tuple[Problem, ...]]:
+    """Return the figures of files of Leaderboard 1.0, None without such files; and what cannot be read."""
+    try:
+        return garage_report(results, suite.name), ()
+    except HarnessError as error:
+        expected = "a sentence of an evaluator"
+        return None, (Problem(kind=ProblemKind.WRONG_RECORD, file=suite.name, found=error.message, expected=expected),)
 
 
 def parser_figures(records: Sequence[ReadRecord], suite: Suite) -> tuple[lead_parser.RouteFigures, ...] | str:

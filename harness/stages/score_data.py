@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from harness import __version__
@@ -18,6 +18,7 @@ from harness.metrics.route_set import SetScores
 from harness.metrics.success import is_success
 from harness.metrics.uncertainty import LEVEL, Interval, Paired
 from harness.results.result_set import ReadRecord
+from harness.stages.garage import garage_data
 from harness.stages.score import ScoreReport
 from harness.stages.score_benchmarks import AbilityTable, ParserTables
 from harness.stages.score_compare import Comparison
@@ -38,9 +39,13 @@ def document(reports: Mapping[str, ScoreReport], comparison: Comparison | None =
 
 
 def digest(report: ScoreReport) -> str:
-    """Return what scorings of the same files have in common: SHA-256 over the sorted hashes of the counted files."""
-    hashes = sorted(file.sha256 for file in report.results.files if file.counted)
-    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()[:_DIGEST_LENGTH]
+    """Return what scorings of the same files have in common."""
+    return digest_of(file.sha256 for file in report.results.files if file.counted)
+
+
+def digest_of(hashes: Iterable[str]) -> str:
+    """Return SHA-256 over the sorted hashes of some files, shortened."""
+    return hashlib.sha256("\n".join(sorted(hashes)).encode()).hexdigest()[:_DIGEST_LENGTH]
 
 
 def report_data(report: ScoreReport) -> dict[str, Any]:
@@ -61,13 +66,14 @@ def report_data(report: ScoreReport) -> dict[str, Any]:
         "driving_score_std": report.deviation,
         "driving_score_interval": _interval_data(report.interval),
         "seeds": [
-            {"seed": seed.seed, "missing": list(seed.missing), **_set_data(seed.scores)} for seed in report.seeds
+            {**seed.sweep._asdict(), "missing": list(seed.missing), **_set_data(seed.scores)} for seed in report.seeds
         ],
         "statuses": dict(report.statuses),
         "scenarios": {name: _set_data(scores) for name, scores in report.scenarios.items()},
         **_bench2drive_data(report),
         "fail2drive": None if report.splits is None else _fail2drive_data(report.splits),
         "lead_parser": _parser_data(report),
+        "carla_garage": None if report.garage is None else garage_data(report.garage),
         "audit": _audit_data(report),
         "routes": [_route_data(report, record) for record in report.records],
         "lead_repeats": list(report.lead_repeats),
@@ -248,7 +254,7 @@ def _route_data(report: ScoreReport, record: ReadRecord) -> dict[str, Any]:
     return {
         "route": report.stems[route.xml_id],
         "route_id": route.route_id,
-        "seed": record.seed,
+        **record.sweep._asdict(),
         "town": report.facts[route.xml_id].town,
         "scenario": report.facts[route.xml_id].scenario,
         "status": route.status,

@@ -6,11 +6,12 @@ import math
 from collections.abc import Iterator
 
 from harness import __version__
-from harness.metrics import fail2drive, lead_parser
+from harness.metrics import fail2drive
 from harness.metrics.bench2drive import TRAFFIC_SIGNS
 from harness.metrics.fail2drive import Split
 from harness.metrics.rules import TITLES, RuleVersion
 from harness.metrics.uncertainty import LEVEL, Paired
+from harness.stages.garage import garage_lines
 from harness.stages.score import ScoreReport
 from harness.stages.score_compare import Comparison
 from harness.stages.score_data import digest
@@ -31,7 +32,7 @@ def score_lines(report: ScoreReport, *, with_means: bool) -> Iterator[str]:
     """
     scores = report.scores
     yield report.title
-    seeds = ", ".join("unknown" if seed.seed is None else str(seed.seed) for seed in report.seeds)
+    seeds = ", ".join(str(seed.sweep) for seed in report.seeds)
     counts = (
         f"{scores.expected} expected, {scores.found} found, {report.missing} missing, {report.crashed} crashed, "
         f"{report.retried} retried"
@@ -86,15 +87,9 @@ def _means(report: ScoreReport) -> Iterator[str]:
     yield from _comfort_and_abilities(report)
     if report.splits is not None:
         yield from _splits(report.splits)
-    if isinstance(report.parser, lead_parser.Summary):
-        rates = {name: rate for name, rate in report.parser.rates.items() if rate is not None}
-        counts = ", ".join(f"{name} {rate:.3f}" for name, rate in rates.items() if rate and name not in _PERCENT)
-        yield f"per km over {report.parser.kilometres:.2f} km: {counts or 'nothing'}"
-        for name, what in _PERCENT.items():
-            if name in rates:
-                yield f"{what}: {rates[name]:.2f} %"
-    else:
-        yield f"per km: no figures, {report.parser}"
+    yield from _parser(report)
+    if report.garage is not None:
+        yield from garage_lines(report.garage)
 
 
 def _comfort_and_abilities(report: ScoreReport) -> Iterator[str]:
@@ -118,6 +113,20 @@ def percent_text(share: float | None) -> str:
 def change_text(percent: float) -> str:
     """Return by how much something changed; from zero there is no such number."""
     return "none from 0" if math.isnan(percent) else f"{percent:+.1f} %"
+
+
+def _parser(report: ScoreReport) -> Iterator[str]:
+    if isinstance(report.parser, str):
+        yield f"per km: no figures, {report.parser}"
+        return
+    rates = {name: rate for name, rate in report.parser.rates.items() if rate is not None}
+    counts = ", ".join(f"{name} {rate:.3f}" for name, rate in rates.items() if rate and name not in _PERCENT)
+    yield f"per km over {report.parser.kilometres:.2f} km: {counts or 'nothing'}"
+    for name, what in _PERCENT.items():
+        if name in rates:
+            yield f"{what}: {rates[name]:.2f} %"
+    speed = "" if report.parser.average_speed_kmph is None else f"; {report.parser.average_speed_kmph:.1f} km/h"
+    yield f"normalised as LEAD's parser does: DS {report.parser.normalised_driving_score:.2f}{speed}"
 
 
 def _splits(scores: fail2drive.Fail2DriveScores) -> Iterator[str]:
@@ -160,7 +169,7 @@ def _left_out(report: ScoreReport) -> Iterator[str]:
     for seed in report.seeds:
         if seed.missing:
             more = f" and {len(seed.missing) - _SHOWN} more" if len(seed.missing) > _SHOWN else ""
-            yield f"missing of seed {seed.seed}: {', '.join(seed.missing[:_SHOWN])}{more}"
+            yield f"missing of seed {seed.sweep}: {', '.join(seed.missing[:_SHOWN])}{more}"
     if report.outside:
         yield f"records of other routes, not counted: {', '.join(report.outside[:_SHOWN])} ({len(report.outside)})"
     for problem in report.problems[:_SHOWN]:

@@ -11,6 +11,7 @@ import pytest
 
 from harness.results.read import read_results
 from harness.results.result_set import DuplicateError, FileKind, OnDuplicate, ProblemKind, ResultSet
+from tests.unit.results.drawn import seeds_of
 
 TICKS, BLOCKED, DEVIATED, TIMED_OUT, CRASHED, NOT_SET_UP = (
     f"Failed - {reason}"
@@ -54,7 +55,7 @@ def test_published_files_have_the_records_that_their_page_states(harness_data: P
     results = read_results([harness_data / "results" / name])
     assert statuses(results) == expected
     assert [problem.kind for problem in results.problems] == [ProblemKind.NO_RECORDS] * without_record
-    assert results.seeds == seeds
+    assert seeds_of(results) == seeds
     per_seed = Counter(each.seed for each in results.records)
     assert len(set(per_seed.values())) <= 1
 
@@ -121,7 +122,7 @@ def test_golden_inputs_are_read_in_full(harness_data: Path, name: str) -> None:
     results = read_results([harness_data / "golden" / name])
     assert len(results.records) == count
     assert Counter(problem.kind.value for problem in results.problems) == problems
-    assert results.seeds == seeds
+    assert seeds_of(results) == seeds
     on_disk = list((harness_data / "golden" / name).rglob("*.json"))
     assert sorted(file.path for file in results.files) == sorted(on_disk)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from harness import __version__
 from harness.cli import cli
 from harness.errors import HarnessError
 from tests.unit.results.drawn import write
@@ -120,6 +122,10 @@ TABLE = """\
 | B | - | - | - | - | - | - | - | 1 | 1 |
 
 NAVSIM v1; 100 x mean over the tokens
+
+A: from 1 file(s), digest {}, carla-harness {}
+
+B: from 1 file(s), digest {}, carla-harness {}
 """
 
 
@@ -127,7 +133,10 @@ def test_several_agents_make_a_table(tmp_path: Path) -> None:
     part = write(tmp_path / "b.csv", v1(row(1), row(2, is_valid=False)))
     agents = (f"A={draw(tmp_path)}", f"B={part}")
     answer = navsim(*agents)
-    assert (answer.return_value, answer.stdout) == (3, TABLE)
+    digests = re.findall(r"digest ([0-9a-f]{16}),", answer.stdout)
+    assert len(set(digests)) == 2
+    table = TABLE.format(digests[0], __version__, digests[1], __version__)
+    assert (answer.return_value, answer.stdout) == (3, table)
     assert "| B | 100.00 | 100.00 |" in navsim(*agents, "--allow-partial").stdout
     rows = list(csv.reader(navsim(*agents, "--output", "csv").stdout.splitlines()))
     assert [each[:2] for each in rows] == [["agent", "PDMS"], ["A", "69.44"], ["B", "-"]]
@@ -140,7 +149,7 @@ def test_a_table_of_two_stages_says_what_is_only_stated(tmp_path: Path) -> None:
     file = write(tmp_path / "a.csv", two_stages([row(1, columns=V2)], [row(3, columns=V2)], two=0.4, combined=0.3))
     text = navsim(file, "--output", "markdown").stdout
     assert text.startswith("| agent | EPDMS stage one | stage two | combined | NC | DAC |")
-    assert "|  | 100.00 | 40.00 | 30.00 | 100.00 |" in text
+    assert "| a | 100.00 | 40.00 | 30.00 | 100.00 |" in text
     assert "sub-scores are of stage one; stage two and combined as the files state them" in text
 
 

@@ -90,6 +90,11 @@ def drives(draw: st.DrawFn, largest: int = 12) -> list[dict[str, Any]]:
     ]
 
 
+def seeds_of(results: ResultSet) -> tuple[int | None, ...]:
+    """Return the seeds that have a record; the unknown one first."""
+    return tuple(sweep.seed for sweep in sorted({each.sweep for each in results.records}, key=lambda each: each.order))
+
+
 def only_problem(path: Path) -> Problem:
     """Return the one problem of a path without a sound record."""
     results = read_results([path])

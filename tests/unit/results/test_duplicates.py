@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from harness.results.read import read_results
 from harness.results.result_set import DuplicateError, FileKind, OnDuplicate, ResultSet
-from tests.unit.results.drawn import checkpoint, drives, merged, record, write
+from tests.unit.results.drawn import checkpoint, drives, merged, record, seeds_of, write
 
 
 def scores(score: float) -> dict[str, float]:
@@ -145,7 +145,7 @@ def test_a_merged_file_above_the_seeds_repeats_all_of_them(tmp_path: Path) -> No
         everything += own
     write(tmp_path / "merged.json", merged(everything))
     results = read_results([tmp_path])
-    assert results.seeds == (1, 2, 3)
+    assert seeds_of(results) == (1, 2, 3)
     assert len(results.records) == 6
 
 

@@ -10,7 +10,7 @@ import pytest
 from harness.metrics.garage_parser import is_leaderboard_10
 from harness.results.read import read_results
 from harness.results.result_set import DuplicateError, FileKind
-from tests.unit.results.drawn import checkpoint, record, write
+from tests.unit.results.drawn import checkpoint, record, seeds_of, write
 from tests.unit.results.leaderboard_10 import KEYS, LABELS, garage_file, garage_record
 
 BLOCKED = garage_record(
@@ -76,7 +76,7 @@ def test_other_equal_ids_are_duplicates(tmp_path: Path, content: Any) -> None:
 )
 def test_carla_garages_folders_name_the_seed(tmp_path: Path, folder: str, seed: int | None) -> None:
     write(tmp_path / "agent" / folder / "longest_weathers_7.json", garage_file([BLOCKED]))
-    assert read_results([tmp_path / "agent"]).seeds == (seed,)
+    assert seeds_of(read_results([tmp_path / "agent"])) == (seed,)
 
 
 @pytest.mark.parametrize(

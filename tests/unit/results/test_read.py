@@ -11,7 +11,7 @@ from harness.errors import ConfigError
 from harness.results.contents import contents_of
 from harness.results.read import read_results
 from harness.results.result_set import DriveKey, FileKind, ProblemKind, ResultSet
-from tests.unit.results.drawn import as_bytes, checkpoint, merged, pack, record, write
+from tests.unit.results.drawn import as_bytes, checkpoint, merged, pack, record, seeds_of, write
 
 
 def ids(results: ResultSet) -> list[str]:
@@ -80,21 +80,21 @@ def test_route_and_repetition_come_from_the_route_id(
 )
 def test_seeds_come_from_folder_names(tmp_path: Path, folder: str, seed: int | None) -> None:
     write(tmp_path / "agent" / folder / "a.json", checkpoint([record(50), record(51)]))
-    assert read_results([tmp_path / "agent"]).seeds == (seed,)
+    assert seeds_of(read_results([tmp_path / "agent"])) == (seed,)
     archive = pack(tmp_path / "agent.tgz", {f"agent/{folder}/a.json": as_bytes(checkpoint([record(50)]))})
-    assert read_results([archive]).seeds == (seed,)
+    assert seeds_of(read_results([archive])) == (seed,)
 
 
 @pytest.mark.parametrize(("folder", "route"), [("17", "17"), ("017", "17"), ("017", "017")])
 def test_a_folder_named_after_its_route_is_no_seed(tmp_path: Path, folder: str, route: str) -> None:
     write(tmp_path / "agent" / folder / "eval.json", checkpoint([record(route)]))
     write(tmp_path / "agent" / "18" / "eval.json", checkpoint([record(18)]))
-    assert read_results([tmp_path / "agent"]).seeds == (None,)
+    assert seeds_of(read_results([tmp_path / "agent"])) == (None,)
 
 
 def test_the_seed_is_seen_when_the_file_itself_is_given(tmp_path: Path) -> None:
     file = write(tmp_path / "seed3" / "eval" / "a.json", checkpoint([record()]))
-    assert read_results([file]).seeds == (3,)
+    assert seeds_of(read_results([file])) == (3,)
 
 
 def test_kinds_are_told_by_content(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_a_linked_folder_is_followed(tmp_path: Path) -> None:
     write(tmp_path / "elsewhere" / "a.json", checkpoint([record()]))
     (tmp_path / "all").mkdir()
     (tmp_path / "all" / "seed7").symlink_to(tmp_path / "elsewhere")
-    assert read_results([tmp_path / "all"]).seeds == (7,)
+    assert seeds_of(read_results([tmp_path / "all"])) == (7,)
 
 
 def unit(folder: Path, xml_id: int, seed: int, attempts: int = 1, score: float = 70.0, *, is_done: bool = True) -> None:

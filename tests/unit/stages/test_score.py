@@ -50,9 +50,19 @@ def test_a_seed_that_was_planned_and_never_began_counts(tmp_path: Path) -> None:
     for xml_id in range(1, MINI + 1):
         write(run / f"seed1/{xml_id}.json", checkpoint([drive(xml_id, 100.0)]))
     report = scored(run)
-    assert [seed.seed for seed in report.seeds] == [1, 2]
+    assert [seed.sweep.seed for seed in report.seeds] == [1, 2]
     assert (report.scores.expected, report.scores.found, report.missing) == (32, 16, 16)
     assert report.scores.driving_score == 50.0 and not report.has_headline
+
+
+def test_each_repetition_counts_as_a_drive_over_the_whole_set(tmp_path: Path) -> None:
+    """Divided by the routes alone, three repetitions would give a driving score of 300."""
+    drives = [drive(xml_id, 100.0, route_id=f"RouteScenario_{xml_id}_rep{k}") for xml_id in (1, 2) for k in (0, 1, 2)]
+    write(tmp_path / "a.json", checkpoint(drives))
+    report = scored(tmp_path)
+    assert [str(seed.sweep) for seed in report.seeds] == ["unknown", "unknown repetition 1", "unknown repetition 2"]
+    assert (report.scores.expected, report.scores.found, report.missing) == (3 * MINI, 6, 3 * MINI - 6)
+    assert report.scores.driving_score == 100.0 * 2 / MINI
 
 
 def test_one_drive_of_two_results_is_a_retried_one(tmp_path: Path) -> None:
