@@ -237,6 +237,10 @@ def test_place_that_cannot_be_written_is_named(tmp_path: Path, output: str) -> N
         ({**RUN, "sensors": "camera"}, "found `str` at sensors, expected `array`"),
         (changed("routes", 1, "route_id", to=""), "found an empty text at routes[1].route_id"),
         (changed("routes", 1, "failur", to="load"), "found the key 'failur' at routes[1], expected those of"),
+        (
+            changed("routes", 1, "events", 2, "percent", to=5),
+            "found the key 'percent' at routes[1].events[2]",
+        ),
         (changed("routes", 1, "failure", to="rain\n"), r"found 'rain\\n' at routes[1].failure, expected one of load, "),
         (
             changed("routes", 0, "route_points", 1, to=[1.0, 2.0]),

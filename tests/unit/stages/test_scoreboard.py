@@ -197,6 +197,13 @@ def test_document_of_bench2drive_has_its_other_numbers(tmp_path: Path) -> None:
     assert not {"success_rate", "efficiency"} & set(envelope(complete(tmp_path))["data"])
 
 
+def test_success_is_that_of_bench2drive(tmp_path: Path) -> None:
+    """Being blocked costs nothing, but is no success."""
+    blocked = result(100.0, Infraction(kind=InfractionKind.BLOCKED), rules=RuleVersion.BENCH2DRIVE)
+    data = envelope(board_of(tmp_path, {("01", 1): blocked}, rule_version="bench2drive"))["data"]
+    assert (data["mean"]["score_composed"], data["success_rate"]) == (100.0, 0.0)
+
+
 def test_run_of_an_earlier_version_that_named_two_rule_versions_is_read(tmp_path: Path) -> None:
     before = board_of(tmp_path, {("01", 1): PERFECT}, bench="bench2drive", suite_rule_version="bench2drive")
     assert title(before) == "expert on bench2drive (1), scored by lb20"
