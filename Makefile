@@ -35,7 +35,7 @@ SHELL := bash
 #: FROM          make routes BENCH=... and make towns: folder, file or git address to take them from instead
 #: TOWN          town of make simulator and make routes
 #: PORT          first port of make simulator (default 2000)
-#: MAPS          folder with more towns for make simulator (.xodr, .xodr.gz)
+#: MAPS          folder with more towns for make simulator and make route-facts (.xodr, .xodr.gz)
 #: COUNT, SEED   how many routes make routes samples, and which
 #: SHORT         SHORT=1 scales make soak down to 15 minutes
 #: RESULTS       result file, folder or archive that make score reads (outputs/evaluation/latest)
@@ -123,6 +123,10 @@ routes: $(READY) ## Fetch the routes of BENCH; without BENCH sample COUNT routes
 	  exec $(HARNESS) routes fetch --bench="$$BENCH" $${FROM:+--from="$$FROM"} $${PRINT_ONLY:+--print-only}; \
 	fi; \
 	exec $(HARNESS) routes sample $${TOWN:+--town="$$TOWN"} $${COUNT:+--count="$$COUNT"} $${SEED:+--seed="$$SEED"}
+
+.PHONY: route-facts
+route-facts: $(READY) ## Write the tables of routes in routes/suites again, or the one of BENCH
+	@exec $(HARNESS) routes tabulate $${BENCH:+--bench="$$BENCH"} $${MAPS:+--maps="$$MAPS"}
 
 .PHONY: towns
 towns: $(READY) ## Fetch the twelve towns of CARLA, 23 MB

@@ -329,9 +329,10 @@ def print_catalogue(found: dict[str, Any], output: str) -> None:
         print_success("list", found)
         return
     click.echo("suites (routes found / expected, rules)")
+    width = max(len(suite["name"]) for suite in found["suites"])
     for suite in found["suites"]:
         found_of = f"{suite['found']:>3} / {suite['routes']:<3}"
-        click.echo(f"  {suite['name']:<12} {found_of}  {suite['rule_version']:<12} {suite['title']}")
+        click.echo(f"  {suite['name']:<{width}}  {found_of}  {suite['rule_version']:<12} {suite['title']}")
     click.echo(f"towns\n  {' '.join(found['towns'])}")
     click.echo(f"agents\n  {'  '.join(found['agents'])}")
     if found["datasets"]:

@@ -1,15 +1,17 @@
 """What is known of a suite's routes without reading a route file or loading a town: a small table beside the manifest.
 
 Scores need the town (a map of infractions), the first scenario (Bench2Drive's abilities) and where the first junction
-lies (its traffic-sign ability), also on a machine that has neither routes nor towns.
+lies (its traffic-sign ability), also on a machine that has neither routes nor towns. ``make route-facts`` writes the
+tables.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from harness.errors import RouteError
@@ -28,8 +30,8 @@ class RouteFacts:
 
     Attributes:
         scenario: type of its first scenario; "" if it has none.
-        junction_point: which point of the dense plan is the first in a junction, counted from 1; None if none is.
-        plan_points: points of the dense plan; None where it was not computed.
+        junction_point: which point of the official plan is the first in a junction, counted from 1; None if none is.
+        plan_points: points of that plan (`harness.drive.planned_points`); None where it was not laid out.
     """
 
     xml_id: str
@@ -48,6 +50,15 @@ def read_route_facts(suite: str, suites_dir: Path) -> Mapping[str, RouteFacts]:
     file = suites_dir / f"{suite}.csv"
     facts = [_facts(row, f"{file} line {number}") for number, row in _rows(file, COLUMNS)]
     return {each.xml_id: each for each in facts}
+
+
+def render_route_facts(facts: Iterable[RouteFacts]) -> str:
+    """Return the text of a table, which `read_route_facts` reads back."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(astuple(each) for each in facts)
+    return text.getvalue()
 
 
 def junction_percent(facts: Mapping[str, RouteFacts]) -> dict[str, float]:

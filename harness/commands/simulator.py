@@ -144,13 +144,31 @@ def sample_command(
 @click.option("--from", "source", metavar="PLACE", help="Folder, file or git address instead of the publisher's.")
 @click.option("--print-only", is_flag=True, help="Write nothing; print what would be done.")
 def fetch_routes_command(bench: str, source: str | None, print_only: bool) -> None:
-    """Fetch the routes of an official suite into the cache, from its publisher's repository."""
-    from harness.config import SUITES_DIR, cache_folder
+    """Fetch the routes of an official suite into the cache: from HARNESS_DATA or its publisher's repository."""
+    from harness.config import SUITES_DIR, cache_folder, data_folder
     from harness.stages.fetch_routes import fetch_routes
     from harness.suites import load_suite
 
     suite = load_suite(bench, SUITES_DIR)
-    fetch_routes(suite, cache_folder(), source=source, print_only=print_only, say=click.echo)
+    fetch_routes(suite, cache_folder(), source=source, data=data_folder(), print_only=print_only, say=click.echo)
+
+
+@routes_group.command("tabulate")
+@click.option("--bench", metavar="NAME", help="Suite; make list shows all.  [default: every suite]")
+@click.option("--into", type=click.Path(file_okay=False, path_type=Path), help="Folder.  [default: routes/suites]")
+@MAPS
+def tabulate_routes_command(bench: str | None, into: Path | None, maps: tuple[Path, ...]) -> None:
+    """Write the tables of routes that scores are made with; needs the routes, and for Bench2Drive the towns."""
+    from harness.config import SUITES_DIR, cache_folder, data_folder, town_folders
+    from harness.stages.tabulate_routes import tabulate, write_table
+    from harness.suites import list_suites, load_suite
+
+    folder = into or SUITES_DIR
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in [bench] if bench else list_suites(SUITES_DIR):
+        suite = load_suite(name, SUITES_DIR)
+        facts = tabulate(suite, data=data_folder(), cache=cache_folder(), towns=town_folders(maps))
+        click.echo(f"{write_table(suite, facts, folder)} ({len(facts)} routes)")
 
 
 @click.group("towns")

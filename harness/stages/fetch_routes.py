@@ -1,7 +1,8 @@
 """Fetch the routes of an official suite from where its publisher has them.
 
 The suite's manifest pins the place and, for each route, a sum over what the XML says. So it does not matter whether
-routes come from the publisher, a mirror or a folder: what is not exactly the expected route is refused.
+routes come from the publisher, a mirror or a folder: what is not exactly the expected route is refused. Suites may
+share a folder (Bench2Drive's Dev10 is ten routes of its 220).
 """
 
 from __future__ import annotations
@@ -30,11 +31,14 @@ _HINT = "make routes BENCH=name FROM=folder takes them from files"
 Say = Callable[[str], None]
 
 
-def fetch_routes(suite: Suite, cache: Path, *, source: str | None, print_only: bool, say: Say) -> None:
+def fetch_routes(
+    suite: Suite, cache: Path, *, source: str | None, data: Path | None = None, print_only: bool, say: Say
+) -> None:
     """Put the routes of a suite into the cache, one file each, unless they are there.
 
     Args:
         source: folder, file with all routes, or git address to take them from instead of the publisher's.
+        data: the folder that HARNESS_DATA names: without ``source``, it is asked before the publisher.
         print_only: write nothing, say what would be done.
         say: gets one line per step.
 
@@ -52,6 +56,8 @@ def fetch_routes(suite: Suite, cache: Path, *, source: str | None, print_only: b
     if not _wrong_routes(suite, _files_in(folder)):
         say(f"all {suite.size} routes of {suite.name} are in {folder}")
         return
+    if source is None and data is not None and _has_all(suite, published, data):
+        source = str(data)
     place = source or published.repository
     if print_only:
         at = f" at commit {published.commit}" if _local(place) is None else ""
@@ -130,7 +136,9 @@ def _find(suite: Suite, published: Published, folder: Path) -> dict[str, bytes]:
     """Return file stem -> content, from the first place in a folder that has routes of the suite, or from a file."""
     if folder.is_file():
         return _split(suite, folder)
-    for place in (folder / published.path, folder / suite.folder, folder / Path(published.path).name, folder):
+    name = Path(published.path).name
+    combined = folder / "routes" / "combined" / name
+    for place in (folder / published.path, folder / suite.folder, combined, folder / name, folder):
         if place.is_file():
             return _split(suite, place)
         if found := _files_in(place):
@@ -138,6 +146,13 @@ def _find(suite: Suite, published: Published, folder: Path) -> dict[str, bytes]:
             if wanted & found.keys():
                 return found
     raise HarnessError(f"found no route of {suite.name} in {folder}, expected {published.path} in it", hint=_HINT)
+
+
+def _has_all(suite: Suite, published: Published, folder: Path) -> bool:
+    try:
+        return not _wrong_routes(suite, _find(suite, published, folder))
+    except HarnessError:
+        return False
 
 
 def _split(suite: Suite, file: Path) -> dict[str, bytes]:
@@ -179,13 +194,14 @@ def _wrong_routes(suite: Suite, files: Mapping[str, bytes]) -> list[str]:
 
 
 def _publish(suite: Suite, files: Mapping[str, bytes], folder: Path) -> None:
-    """Put the files where the suite is looked for: all of them or none."""
+    """Put the files where the suite is looked for, all of them or none; other files that lie there stay."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch, old = (folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.{what}") for what in ("new", "old"))
     try:
         scratch.mkdir()
-        for route in suite.routes:
-            (scratch / f"{route.stem}.xml").write_bytes(files[route.stem])
+        contents = _files_in(folder) | {route.stem: files[route.stem] for route in suite.routes}
+        for stem, content in contents.items():
+            (scratch / f"{stem}.xml").write_bytes(content)
         if folder.exists():
             folder.rename(old)
         try:

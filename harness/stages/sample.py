@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from harness.datatypes.route import Route
 from harness.errors import RouteError
@@ -32,6 +33,19 @@ def sample(
         RouteError: the town is unknown, or it has no room for so many routes.
     """
     from harness.drive.route_sampler import sample_routes
+
+    taken = [route for path in avoid for route in _routes_in(path)]
+    carla_map = load_map(town, folders)
+    return sample_routes(carla_map, town=town, count=count, seed=seed, length_range_m=length_range_m, avoid=taken)
+
+
+def load_map(town: str, folders: Sequence[Path]) -> Any:
+    """Return the carla.Map of a town from the first folder that has it.
+
+    Raises:
+        RouteError: none has.
+        SimError: the file is no OpenDRIVE road network.
+    """
     from harness.sim.world.opendrive import parse_map
 
     file = find_town(town, folders)
@@ -40,9 +54,7 @@ def sample(
             f"town {town!r} not found (has {', '.join(list_towns(folders)) or 'none'})",
             hint="harness routes sample --maps DIR",
         )
-    taken = [route for path in avoid for route in _routes_in(path)]
-    carla_map = parse_map(town, read_opendrive(file))
-    return sample_routes(carla_map, town=town, count=count, seed=seed, length_range_m=length_range_m, avoid=taken)
+    return parse_map(town, read_opendrive(file))
 
 
 def _routes_in(path: Path) -> list[Route]:

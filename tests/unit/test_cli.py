@@ -374,13 +374,35 @@ def test_the_word_json_elsewhere_asks_for_no_document(harness: CommandLine) -> N
 
 def test_list_as_document_and_as_text(harness: CommandLine) -> None:
     data = document(harness("list", "--output", "json"))["data"]
-    assert [suite["name"] for suite in data["suites"]] == ["bench2drive", "fail2drive", "longest6", "mini", "town13"]
+    assert [suite["name"] for suite in data["suites"]] == [
+        "bench2drive",
+        "bench2drive_0.0.4",
+        "bench2drive_dev10",
+        "fail2drive",
+        "longest6",
+        "mini",
+        "town13",
+    ]
     (mini,) = (suite for suite in data["suites"] if suite["name"] == "mini")
     assert mini["routes"] == mini["found"] == 16
     assert (data["towns"], data["runs"]) == (["Borough01", "Grid01", "Highland01"], [])
     text = harness("list").stdout
     assert "Borough01" in text
     assert "none yet; make eval makes one" in text
+    slashes = [line.index(" / ") for line in text.splitlines()[1:8]]
+    assert len(set(slashes)) == 1, text
+
+
+def test_the_tables_of_routes_are_written_from_the_command_line(harness: CommandLine, repository: Path) -> None:
+    answer = harness("routes", "tabulate", "--bench", "mini", "--into", "tables")
+    assert answer.stdout == "tables/mini.csv (16 routes)\n"
+    committed = repository / "routes" / "suites" / "mini.csv"
+    assert (harness.folder / "tables" / "mini.csv").read_bytes() == committed.read_bytes()
+    text = harness.refused("routes", "tabulate", "--bench", "bench2drive_dev10", "--into", "tables", code=2)
+    assert text.startswith(
+        "10 of 10 routes of bench2drive_dev10 are not there to tabulate: 2091: HARNESS_DATA is not set"
+    )
+    assert [file.name for file in (harness.folder / "tables").iterdir()] == ["mini.csv"]
 
 
 def test_list_names_runs_that_cannot_be_read(harness: CommandLine) -> None:

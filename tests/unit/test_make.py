@@ -148,6 +148,8 @@ def test_empty_value_is_no_option(checkout: Checkout) -> None:
         (["towns"], ["towns", "fetch"]),
         (["towns", "FROM=a.whl", "PRINT_ONLY=1"], ["towns", "fetch", "--from=a.whl", "--print-only"]),
         (["own-towns"], ["towns", "build"]),
+        (["route-facts"], ["routes", "tabulate"]),
+        (["route-facts", "BENCH=town13", "MAPS=m"], ["routes", "tabulate", "--bench=town13", "--maps=m"]),
         (["list", "OUTPUT=json"], ["list", "--output=json"]),
         (
             ["collect", "PARTITION=a,b", "REPETITIONS=3", "DATASET=set", "ROUTES=r", "ROOT=at", "DETACH=1"],

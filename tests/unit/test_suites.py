@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from harness.datatypes.route import Point, Route
 from harness.errors import RouteError
 from harness.routes import write_routes
+from harness.stages.fetch_routes import fetch_routes
 from harness.suite_manifest import SuiteFacts
 from harness.suites import (
     NotRunnable,
@@ -330,6 +331,8 @@ def test_shipped_manifests_name_their_rules(repository: Path) -> None:
         name: (suite.size, suite.rule_version, suite.source) for name, suite in suites.items() if name != "mini"
     } == {
         "bench2drive": (220, "bench2drive", "data"),
+        "bench2drive_0.0.4": (220, "bench2drive", "data"),
+        "bench2drive_dev10": (10, "bench2drive", "data"),
         "fail2drive": (200, "lb20", "data"),
         "longest6": (36, "lb20", "data"),
         "town13": (20, "lb20", "data"),
@@ -347,9 +350,34 @@ def test_official_suites_are_complete_in_the_data_folder(repository: Path, harne
     assert problems == []
     files = {file.stem for file in (harness_data / suite.folder).glob("*.xml")}
     assert {route.stem for route in suite.routes} == files
+    assert_facts(suite, routes)
+
+
+def assert_facts(suite: Suite, routes: list[Route]) -> None:
     assert sorted({route.town for route in routes}) == suite.facts.towns
     kinds = [scenario.type for route in routes for scenario in route.scenarios]
     assert (len(set(kinds)), len(kinds)) == (suite.facts.scenario_types, suite.facts.scenarios)
+
+
+def test_dev10_is_a_part_of_the_220(repository: Path, harness_data: Path) -> None:
+    folder = repository / "routes" / "suites"
+    dev10, whole = load_suite("bench2drive_dev10", folder), load_suite("bench2drive", folder)
+    assert set(dev10.routes) < set(whole.routes)
+    assert dev10.sums.items() < whole.sums.items()
+    routes, problems = resolve_routes(dev10, repository=repository, data=harness_data)
+    assert problems == []
+    assert_facts(dev10, routes)
+
+
+def test_the_newer_set_is_fetched_from_the_file_in_the_data_folder(
+    repository: Path, harness_data: Path, tmp_path: Path
+) -> None:
+    suite = load_suite("bench2drive_0.0.4", repository / "routes" / "suites")
+    fetch_routes(suite, tmp_path, source=None, data=harness_data, print_only=False, say=lambda text: None)
+    routes, problems = resolve_routes(suite, repository=repository, data=harness_data, cache=tmp_path)
+    assert problems == []
+    assert_facts(suite, routes)
+    assert [route.route_id for route in routes if not route.weathers] == ["4", "12", "24", "28"]
 
 
 def test_both_halves_of_every_fail2drive_pair_share_traffic(repository: Path, harness_data: Path) -> None:

@@ -65,9 +65,12 @@ def mirror(tmp_path: Path) -> Path:
     return tmp_path / "mirror.git"
 
 
-def fetch(suite: Suite, cache: Path, source: Path | str | None, *, print_only: bool = False) -> list[str]:
+def fetch(
+    suite: Suite, cache: Path, source: Path | str | None, *, data: Path | None = None, print_only: bool = False
+) -> list[str]:
     said: list[str] = []
-    fetch_routes(suite, cache, source=None if source is None else str(source), print_only=print_only, say=said.append)
+    place = None if source is None else str(source)
+    fetch_routes(suite, cache, source=place, data=data, print_only=print_only, say=said.append)
     return said
 
 
@@ -103,7 +106,7 @@ def test_a_mirror_without_the_commit_is_compared(tmp_path: Path, suite: Suite, m
     assert "it has no commit 0123456789ab; the newest one is taken, and compared route by route" in said
 
 
-@pytest.mark.parametrize("place", ["", "data/all.xml", "routes/demo", "all.xml"])
+@pytest.mark.parametrize("place", ["", "data/all.xml", "routes/demo", "routes/combined/all.xml", "all.xml"])
 def test_a_folder_is_searched_where_routes_can_be(tmp_path: Path, suite: Suite, place: str) -> None:
     source = tmp_path / "source"
     target = source / place
@@ -131,10 +134,38 @@ def test_what_is_there_is_not_fetched_again(tmp_path: Path, suite: Suite, monkey
     folder = tmp_path / "cache" / "routes" / "demo"
     assert fetch(suite, tmp_path / "cache", None) == [f"all 2 routes of demo are in {folder}"]
     (folder / "a_0003.xml").write_text(text_of("3").replace("9.0", "9.1"))
-    (folder / "left_over.xml").touch()
+    (folder / "c_0009.xml").write_text("a route of a suite that shares the folder")
     fetch(suite, tmp_path / "cache", tmp_path / "some.xml")
-    assert sorted(file.name for file in folder.iterdir()) == ["a_0003.xml", "b_0007.xml"]
+    assert sorted(file.name for file in folder.iterdir()) == ["a_0003.xml", "b_0007.xml", "c_0009.xml"]
+    assert (folder / "c_0009.xml").read_text() == "a route of a suite that shares the folder"
+    assert "9.1" not in (folder / "a_0003.xml").read_text()
     assert sorted(entry.name for entry in folder.parent.iterdir()) == ["demo"]
+
+
+def test_the_data_folder_is_asked_before_the_publisher(
+    tmp_path: Path, suite: Suite, mirror: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    (data / "routes" / "combined").mkdir(parents=True)
+    (data / "routes" / "combined" / "all.xml").write_text(text_of("3", "7"))
+    said = fetch(suite, tmp_path / "cache", None, data=data, print_only=True)
+    assert said[0] == f"would fetch the 2 routes of demo from {data}, data/all.xml"
+    fetch(suite, tmp_path / "cache", None, data=data)
+    assert len(resolve_routes(suite, repository=tmp_path, data=data, cache=tmp_path / "cache")[0]) == 2
+    # It counts only if it is whole, and not at all if another place is named.
+    asked: list[str] = []
+
+    def clone(address: str, *rest: object) -> Path:
+        asked.append(address)
+        return tmp_path / "none"
+
+    monkeypatch.setattr(stage, "_clone", clone)
+    with pytest.raises(HarnessError, match="found no route of demo"):
+        fetch(suite, tmp_path / "other", mirror, data=data)
+    (data / "routes" / "combined" / "all.xml").write_text(text_of("3"))
+    with pytest.raises(HarnessError, match="found no route of demo"):
+        fetch(suite, tmp_path / "other", None, data=data)
+    assert asked == [str(mirror), "https://example.org/demo"]
 
 
 def test_print_only_writes_nothing(tmp_path: Path, suite: Suite) -> None:
@@ -177,12 +208,14 @@ def test_layout_does_not_matter_but_numbers_do() -> None:
     assert route_sum(indented) != route_sum(route)
 
 
-@pytest.mark.parametrize("name", ["bench2drive", "fail2drive", "longest6", "town13"])
+@pytest.mark.parametrize(
+    "name", ["bench2drive", "bench2drive_0.0.4", "bench2drive_dev10", "fail2drive", "longest6", "town13"]
+)
 def test_the_sums_are_those_of_the_routes_at_hand(
     tmp_path: Path, repository: Path, harness_data: Path, name: str
 ) -> None:
     whole = load_suite(name, repository / "routes" / "suites")
-    some = replace(whole, routes=whole.routes[:: len(whole.routes) // 4])
+    some = replace(whole, routes=whole.routes[:: len(whole.routes) // 4 or 1])
     fetch(some, tmp_path, harness_data)
     assert len(resolve_routes(some, repository=repository, data=None, cache=tmp_path)[0]) == len(some.routes) > 3
 
