@@ -25,13 +25,18 @@ def splits(agents: Agents) -> Html:
         "Base and Generalization",
         paragraph("HM is the harmonic mean of DS and SR. Changes are from Base to Generalization.", "note"),
         HtmlTable(label="Splits", columns=columns, rows=rows, identity="splits").html(),
-        Html("<h3>Change</h3>\n"),
-        _changes(agents, shown),
-        Html("<h3>Classes</h3>\n"),
-        _comparisons(agents, [(agent, row) for agent, scores in shown for row in scores.classes], "Class"),
-        Html("<h3>Scenarios</h3>\n"),
-        _comparisons(agents, [(agent, row) for agent, scores in shown for row in scores.scenarios], "Scenario"),
+        _titled("Change", _changes(agents, shown)),
+        _titled("Classes", _comparisons(agents, [(a, row) for a, scores in shown for row in scores.classes], "Class")),
+        _titled(
+            "Scenarios",
+            _comparisons(agents, [(a, row) for a, scores in shown for row in scores.scenarios], "Scenario"),
+        ),
     )
+
+
+def _titled(title: str, table: HtmlTable) -> Html:
+    """Return a table below its heading; nothing without rows, as where a split has no drive."""
+    return Html(f"<h3>{title}</h3>\n{table.html()}") if table.rows else Html("")
 
 
 def _half_cells(half: fail2drive.SplitScores) -> list[str]:
@@ -39,7 +44,7 @@ def _half_cells(half: fail2drive.SplitScores) -> list[str]:
     return [*(number(value, 1) for value in means), str(half.scores.found), str(half.scores.expected)]
 
 
-def _changes(agents: Agents, shown: Sequence[tuple[ScoredAgent, fail2drive.Fail2DriveScores]]) -> Html:
+def _changes(agents: Agents, shown: Sequence[tuple[ScoredAgent, fail2drive.Fail2DriveScores]]) -> HtmlTable:
     rows = []
     for agent, scores in shown:
         if scores.main is None:
@@ -50,7 +55,7 @@ def _changes(agents: Agents, shown: Sequence[tuple[ScoredAgent, fail2drive.Fail2
         }
         rows += [row_of(agents, agent, [name, *_change_cells(changes)]) for name, changes in kinds.items()]
     columns = with_agent(agents, [Column("Computed"), *numbers("DS [%]", "SR [%]", "HM [%]")])
-    return HtmlTable(label="Change", columns=columns, rows=rows, identity="changes").html()
+    return HtmlTable(label="Change", columns=columns, rows=rows, identity="changes")
 
 
 def _change_cells(row: fail2drive.PrintedRow | fail2drive.Comparison) -> list[str]:
@@ -58,7 +63,7 @@ def _change_cells(row: fail2drive.PrintedRow | fail2drive.Comparison) -> list[st
     return [NOTHING if value != value else f"{value:+.1f}" for value in changes]
 
 
-def _comparisons(agents: Agents, found: Sequence[tuple[ScoredAgent, fail2drive.Comparison]], heading: str) -> Html:
+def _comparisons(agents: Agents, found: Sequence[tuple[ScoredAgent, fail2drive.Comparison]], heading: str) -> HtmlTable:
     columns = with_agent(
         agents,
         [
@@ -73,7 +78,7 @@ def _comparisons(agents: Agents, found: Sequence[tuple[ScoredAgent, fail2drive.C
         for agent, row in sorted(found, key=lambda pair: order[pair[1].name])
     ]
     groups = (("", len(columns) - 9), ("Base", 3), ("Generalization", 3), ("Change", 3))
-    return HtmlTable(label=heading, columns=columns, rows=rows, identity=heading.lower(), groups=groups).html()
+    return HtmlTable(label=heading, columns=columns, rows=rows, identity=heading.lower(), groups=groups)
 
 
 def _comparison_cells(row: fail2drive.Comparison) -> list[str]:
