@@ -31,7 +31,7 @@ _SHAPES: Final[dict[InfractionKind, str]] = {
 }
 #: Towns with fewer metres between their events are not drawn larger, so that a single event has its surroundings.
 _LEAST_EXTENT_M: Final = 200.0
-_MARGIN: Final = 0.06
+_MARGIN: Final = 0.09
 _LARGEST_BAR: Final = 0.25
 _FEWEST_LINES: Final = 4.0
 #: Lines further right, and further up, have no name at the edge: it would be cut off, or lie on that of another.

@@ -36,9 +36,9 @@ def _card(agent: ScoredAgent) -> Html:
 def _means(agent: ScoredAgent) -> Html:
     report, scores = agent.report, agent.report.scores
     facts = [
-        (_INTERVAL, f"{report.interval.low:.2f} to {report.interval.high:.2f}, over routes drawn anew"),
-        ("Spread of seeds", _spread(report)),
-        ("Successes", f"{scores.successes} of {scores.found} drives by rule {report.rule.value}"),
+        (_INTERVAL, f"{report.interval.low:.2f} to {report.interval.high:.2f} (bootstrap)"),
+        ("Seed spread", _spread(report)),
+        ("Successes", f"{scores.successes} of {scores.found} (rule {report.rule.value})"),
     ]
     if report.efficiency is not None and report.efficiency.percent is not None:
         words = f"{report.efficiency.percent:.2f} % over {report.efficiency.routes} records"
@@ -77,7 +77,7 @@ def _percent(rate: float | None) -> str:
 def _spread(report: ScoreReport) -> str:
     if report.deviation is None:
         return "none, there is one seed"
-    return f"{report.deviation:.2f} (sample standard deviation, n = {len(report.seeds)})"
+    return f"{report.deviation:.2f} (sample formula, n = {len(report.seeds)})"
 
 
 def _counts(report: ScoreReport) -> Html:
@@ -233,7 +233,7 @@ def _drive_cells(agent: ScoredAgent, record: ReadRecord, rule: SuccessRule, has_
     kinds = [name if count == 1 else f"{name} ({count})" for name, count in counts.items() if count]
     return [
         agent.stem(route.xml_id),
-        NOTHING if record.seed is None else str(record.seed),
+        seed_name(record.seed),
         *([str(route.repetition)] if has_repetitions else []),
         f"{route.driving_score:.2f}",
         f"{route.completion_percent:.2f}",

@@ -86,7 +86,7 @@ def test_a_complete_set_has_its_scores_with_divisors(tmp_path: Path, facts: Mapp
     words = " ".join(" ".join(Parsed(page({"A": report}, facts, NOW, version="9.8")).texts).split())
     assert "A 72.00 driving score 0.00 % success rate" in words
     assert "Official 72.00 0.00 - 32 Found only 72.00 0.00 100.00 32" in words
-    assert f"Spread of seeds {math.sqrt(8.0):.2f} (sample standard deviation, n = 2)" in words
+    assert f"Seed spread {math.sqrt(8.0):.2f} (sample formula, n = 2)" in words
     assert "32 expected 32 found 0 missing 0 crashed" in words
     assert "Scored 2026-11-20 19:30 UTC by carla-harness 9.8" in words
     assert "perfect: driving score 100 and penalty 1" in words
