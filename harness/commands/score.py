@@ -49,16 +49,16 @@ _DUPLICATES = ("error", "newest", "first", "all")
 )
 @click.option(
     "--output",
-    type=click.Choice(("text", "json", "markdown", "csv", "latex")),
+    type=click.Choice(("text", "json", "markdown", "csv", "latex", "html")),
     default="text",
     show_default=True,
-    help="markdown, csv and latex: one row per agent.",
+    help="markdown, csv and latex: one row per agent; html: a page with everything.",
 )
 @click.option(
     "--save",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
-    help="Write scores.txt, .json, .md, .csv and .tex there, too.",
+    help="Write scores.txt, .json, .md, .csv, .tex and .html there, too.",
 )
 def score_command(
     results: tuple[str, ...],

@@ -11,10 +11,11 @@ from harness.jobs.publish import publish_text
 from harness.stages.score import ScoreReport
 from harness.stages.score_compare import Comparison
 from harness.stages.score_data import document
+from harness.stages.score_page.page import page
 from harness.stages.score_table import as_csv, as_latex, as_markdown, make_table
 from harness.stages.score_text import comparison_lines, score_lines
 
-_SUFFIXES: Final = {"text": "txt", "json": "json", "markdown": "md", "csv": "csv", "latex": "tex"}
+_SUFFIXES: Final = {"text": "txt", "json": "json", "markdown": "md", "csv": "csv", "latex": "tex", "html": "html"}
 
 
 def rendered(
@@ -23,12 +24,14 @@ def rendered(
     """Return the scores of several agents as one text.
 
     Args:
-        form: text, json, markdown, csv or latex.
+        form: text, json, markdown, csv, latex or html.
     """
     if form == "json":
         return json.dumps(document(reports, comparison), indent=2, allow_nan=False) + "\n"
     if form == "text":
         return _text(reports, comparison, allow_partial=allow_partial)
+    if form == "html":
+        return page(reports, comparison, allow_partial=allow_partial)
     table = make_table(reports, allow_partial=allow_partial)
     return {"markdown": as_markdown, "csv": as_csv, "latex": as_latex}[form](table)
 

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import re
 import tarfile
-from datetime import UTC, datetime
 from pathlib import Path
 from time import process_time
 
 import pytest
 
-from harness.config import SUITES_DIR
-from harness.route_facts import read_route_facts
 from harness.stages.score import ScoreReport, ScoreRequest, score
 from harness.stages.score_page.page import page
 
-NOW = datetime(2026, 11, 20, 19, 30, tzinfo=UTC)
 PLACE = re.compile(r"\(x=(-?[0-9.]+), y=(-?[0-9.]+), z=-?[0-9.]+\)")
 # Rows of the benchmark's own table: driving score, success rate and their mean on Base, then on Generalization.
 PUBLISHED = {"TFv6": ("90.2", "93.3", "79.5", "70.7"), "BridgeDrive.tar.gz": ("91.6", "95.0", "82.0", "75.0")}
@@ -37,8 +33,7 @@ def texts_of(path: Path) -> list[str]:
 @pytest.mark.parametrize("agent", PUBLISHED)
 def test_published_rows_and_every_place_in_the_files(harness_data: Path, agent: str) -> None:
     path = harness_data / "results" / "fail2drive" / agent
-    facts = read_route_facts("fail2drive", SUITES_DIR)
-    content = page({"": report_of(path, "fail2drive")}, facts, NOW)
+    content = page({"": report_of(path, "fail2drive")})
     rows = [
         re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", line)
         for line in content.split('id="splits"')[1].split("</table>")[0].splitlines()
@@ -53,9 +48,8 @@ def test_published_rows_and_every_place_in_the_files(harness_data: Path, agent: 
 
 
 def test_towns_of_bench2drive_have_a_map_each(harness_data: Path) -> None:
-    facts = read_route_facts("bench2drive", SUITES_DIR)
     report = report_of(harness_data / "results" / "bench2drive" / "plant2_tfpp", "bench2drive")
-    content = page({"": report}, facts, NOW)
+    content = page({"": report})
     # Every record of Bench2Drive names its town itself.
     towns = {
         each.route.save_name.split("_rep0_")[1].split("_")[0]
@@ -67,12 +61,11 @@ def test_towns_of_bench2drive_have_a_map_each(harness_data: Path) -> None:
 
 
 def test_600_records_make_a_small_page_at_once(harness_data: Path) -> None:
-    facts = read_route_facts("fail2drive", SUITES_DIR)
     report = report_of(harness_data / "results" / "fail2drive" / "TFv6", "fail2drive")
     times_s = []
     for _ in range(3):
         started_s = process_time()
-        content = page({"TFv6": report}, facts, NOW)
+        content = page({"TFv6": report})
         times_s.append(process_time() - started_s)
     assert len(content.encode()) < 1_500_000
     assert min(times_s) < 0.5

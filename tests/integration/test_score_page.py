@@ -5,14 +5,11 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.config import SUITES_DIR
-from harness.route_facts import read_route_facts
 from harness.stages.score import ScoreReport, ScoreRequest, score
 from harness.stages.score_page.page import page
 from tests.browser import NOT_INSTALLED, Browser, Tab
@@ -23,7 +20,6 @@ pytestmark = [
     pytest.mark.skipif(not Browser.is_installed(), reason=NOT_INSTALLED),
 ]
 
-NOW = datetime(2026, 11, 20, 19, 30, tzinfo=UTC)
 HOSTILE = "</td></script><script>window.boom = 1</script><img src=x onerror=window.boom=1> \"'&" + "x" * 90
 SEEDS = (1, 2, 3)
 GIVEN_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
@@ -99,9 +95,8 @@ def _hostile(folder: Path) -> ScoreReport:
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory, reports: Mapping[str, ScoreReport]) -> Path:
-    facts = read_route_facts("mini", SUITES_DIR)
     path: Path = tmp_path_factory.mktemp("page") / "score page.html"
-    path.write_text(page(reports, facts, NOW, allow_partial=True), encoding="utf-8")
+    path.write_text(page(reports, allow_partial=True), encoding="utf-8")
     return path
 
 

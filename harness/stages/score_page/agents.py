@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
 from harness.results.result_set import ReadRecord
-from harness.route_facts import RouteFacts
 from harness.stages.score import ScoreReport
 from harness.stages.score_page.html_table import NOTHING, Column, Html, joined, text
 from harness.stages.score_page.infraction_events import Events, collect_events
@@ -23,44 +22,31 @@ class ScoredAgent:
     Attributes:
         number: its place on the page, from 0.
         is_shown: whether its means may be shown: its set is complete, or it was asked for partial ones.
-        facts: town and scenario by XML id.
     """
 
     number: int
     name: str
     report: ScoreReport
     is_shown: bool
-    facts: Mapping[str, RouteFacts]
-
-    @cached_property
-    def stems(self) -> dict[str, str]:
-        """File stem of each route of the suite by XML id, in the order of the suite."""
-        return {route.route_id: route.stem for route in self.report.suite.routes}
-
-    @cached_property
-    def records(self) -> tuple[ReadRecord, ...]:
-        """The records that count."""
-        return tuple(each for each in self.report.results.records if each.route.xml_id in self.stems)
 
     @cached_property
     def events(self) -> Events:
-        """The infractions in them."""
-        return collect_events(self.number, self.records, self.facts)
+        """The infractions in its records."""
+        return collect_events(self.number, self.report.records, self.report.facts)
 
     @cached_property
     def kilometres(self) -> float:
         """Distance driven: length times completion, summed over the records."""
-        metres = sum(each.route.length_m * each.route.completion_percent / 100.0 for each in self.records)
+        metres = sum(each.route.length_m * each.route.completion_percent / 100.0 for each in self.report.records)
         return metres / 1000.0
 
-    def stem(self, xml_id: str) -> str:
-        """Return the name of a route."""
-        return self.stems.get(xml_id, xml_id)
+    def stem(self, record: ReadRecord) -> str:
+        """Return the name of a record's route."""
+        return self.report.stems[record.route.xml_id]
 
     def scenario(self, record: ReadRecord) -> str:
         """Return the first scenario of a record's route."""
-        known = self.facts.get(record.route.xml_id)
-        return (known.scenario if known else record.route.scenario) or NOTHING
+        return self.report.facts[record.route.xml_id].scenario or NOTHING
 
 
 Agents = Sequence[ScoredAgent]
@@ -75,11 +61,6 @@ def section(title: str, *parts: str) -> Html:
 def paragraph(words: str, kind: str = "") -> Html:
     """Return a paragraph."""
     return Html(f'<p class="{kind}">{text(words)}</p>\n') if kind else Html(f"<p>{text(words)}</p>\n")
-
-
-def seed_name(seed: int | None) -> str:
-    """Return a seed to show."""
-    return "unknown" if seed is None else str(seed)
 
 
 def with_agent(agents: Agents, columns: Sequence[Column], at: int = 0) -> list[Column]:

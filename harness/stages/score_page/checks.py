@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from harness.metrics.rules import TITLES
 from harness.results.result_set import ResultFile
-from harness.stages.score_page.agents import Agents, ScoredAgent, paragraph, row_of, section, seed_name, with_agent
+from harness.stages.score_page.agents import Agents, ScoredAgent, paragraph, row_of, section, with_agent
 from harness.stages.score_page.html_table import NOTHING, Column, Html, HtmlTable, folded, joined, numbers, text
+from harness.stages.score_text import provenance
 
 #: Longer lists are folded.
 _LONG = 12
@@ -16,7 +17,7 @@ _LONG = 12
 def missing(agents: Agents) -> Html:
     """Return the drives that are expected and have no record."""
     rows = [
-        row_of(agents, agent, [stem, *_town_and_scenario(agent, stem), seed_name(seed.seed)], at=1)
+        row_of(agents, agent, [stem, *_town_and_scenario(agent, stem), str(seed.sweep)], at=1)
         for agent in agents
         for seed in agent.report.seeds
         for stem in seed.missing
@@ -29,9 +30,9 @@ def missing(agents: Agents) -> Html:
 
 
 def _town_and_scenario(agent: ScoredAgent, stem: str) -> tuple[str, str]:
-    xml_id = next((xml_id for xml_id, known in agent.stems.items() if known == stem), stem)
-    facts = agent.facts.get(xml_id)
-    return (facts.town or NOTHING, facts.scenario or NOTHING) if facts else (NOTHING, NOTHING)
+    xml_id = next(xml_id for xml_id, known in agent.report.stems.items() if known == stem)
+    facts = agent.report.facts[xml_id]
+    return facts.town, facts.scenario or NOTHING
 
 
 def statuses(agents: Agents) -> Html:
@@ -75,11 +76,12 @@ def _audit_words(agents: Agents, agent: ScoredAgent) -> Iterator[Html]:
 def _mismatches(agents: Agents, agent: ScoredAgent) -> Iterator[list[str]]:
     wanted = agent.report.rule_version
     # An audit knows the route alone; records are told apart by being the same object.
-    seeds = {id(record.route): record.seed for record in agent.records}
+    records = {id(record.route): record for record in agent.report.records}
     for each in agent.report.audit.mismatches(wanted):
+        record = records[id(each.route)]
         cells = [
-            agent.stem(each.route.xml_id),
-            seed_name(seeds.get(id(each.route))),
+            agent.stem(record),
+            str(record.sweep),
             f"{each.route.penalty:.6f}",
             f"{each.expected[wanted]:.6f}",
             ", ".join(TITLES[version] for version in each.fits) or "no rules",
@@ -93,7 +95,7 @@ def problems(agents: Agents) -> Html:
     for agent in agents:
         results, name = agent.report.results, f"{agent.name}: " if len(agents) > 1 else ""
         lists = {
-            "problems": [str(problem) for problem in results.problems],
+            "problems": [str(problem) for problem in agent.report.problems],
             "notes": [str(note) for note in results.notes],
             "records of other routes, not counted": list(agent.report.outside),
         }
@@ -116,7 +118,7 @@ def files(agents: Agents) -> Html:
         ]
         name = f"{agent.name}: " if len(agents) > 1 else ""
         table = HtmlTable(label=f"Files {agent.name}", columns=columns, rows=rows).html()
-        below = paragraph(f"Below {folder}", "note") if folder else Html("")
+        below = paragraph(f"{provenance(agent.report)}. Names begin below {folder or 'no common folder'}", "note")
         parts.append(folded(f"{name}{len(of_agent)} files", joined([below, table])))
     return section("Files", *parts)
 

@@ -73,12 +73,6 @@ class Events:
     unreadable: int
 
 
-def town_of(record: ReadRecord, facts: Mapping[str, RouteFacts]) -> str:
-    """Return the town of a record by the table of routes, else as the file states it."""
-    known = facts.get(record.route.xml_id)
-    return (known.town if known else record.route.town) or UNKNOWN_TOWN
-
-
 def collect_events(agent: int, records: tuple[ReadRecord, ...], facts: Mapping[str, RouteFacts]) -> Events:
     """Return the infractions of one agent's records."""
     placed: list[PlacedEvent] = []
@@ -87,7 +81,7 @@ def collect_events(agent: int, records: tuple[ReadRecord, ...], facts: Mapping[s
     unplaced: Counter[InfractionKind] = Counter()
     unreadable = 0
     for record in records:
-        town = town_of(record, facts)
+        town = facts[record.route.xml_id].town
         for key, sentences in record.route.messages.items():
             kind = _KINDS.get(key)
             if kind is None:

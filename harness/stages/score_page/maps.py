@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from harness.datatypes.infraction import InfractionKind
-from harness.stages.score_page.agents import Agents, paragraph, row_of, section, seed_name, with_agent
+from harness.stages.score_page.agents import Agents, paragraph, row_of, section, with_agent
 from harness.stages.score_page.html_table import Column, Html, HtmlTable, folded, joined, numbers, text
 from harness.stages.score_page.infraction_events import NAMES, PlacedEvent
 from harness.stages.score_page.infraction_map import frame_of, mark, town_map
@@ -62,7 +62,7 @@ def _tooltip(agents: Agents, event: PlacedEvent) -> str:
     agent, record = agents[event.agent], event.record
     lines = [NAMES[event.kind] + (f" ({event.other_type})" if event.other_type else "")]
     lines += [agent.name] if len(agents) > 1 else []
-    lines.append(f"{agent.stem(record.route.xml_id)}, seed {seed_name(record.seed)}")
+    lines.append(f"{agent.stem(record)}, seed {record.sweep}")
     lines.append(f"x {event.x_m:.1f} m, y {event.y_m:.1f} m")
     return "\n".join(lines)
 
@@ -115,10 +115,10 @@ def _event_table(agents: Agents, events: Sequence[PlacedEvent]) -> Html:
 
 def _event_cells(agents: Agents, event: PlacedEvent) -> list[str]:
     return [
-        agents[event.agent].stem(event.record.route.xml_id),
+        agents[event.agent].stem(event.record),
         event.town,
         NAMES[event.kind],
-        seed_name(event.record.seed),
+        str(event.record.sweep),
         f"{event.x_m:.1f}",
         f"{event.y_m:.1f}",
         event.other_type or "-",

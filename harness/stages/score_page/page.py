@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -17,9 +16,9 @@ from typing import Final
 from harness import __version__
 from harness.metrics.rules import TITLES
 from harness.metrics.success import SuccessRule
-from harness.route_facts import RouteFacts
 from harness.stages.score import ScoreReport
-from harness.stages.score_page import checks, maps, results, splits
+from harness.stages.score_compare import Comparison
+from harness.stages.score_page import abilities, checks, maps, results, scenarios, splits
 from harness.stages.score_page.agents import Agents, ScoredAgent
 from harness.stages.score_page.html_table import Html, joined, text
 from harness.stages.score_page.infraction_map import shapes
@@ -28,7 +27,9 @@ from harness.stages.score_page.infraction_map import shapes
 SECTIONS: Final[Sequence[Callable[[Agents], Html]]] = (
     results.headline,
     results.agents_table,
+    abilities.abilities,
     splits.splits,
+    scenarios.by_scenario,
     results.infractions,
     maps.infraction_maps,
     results.routes,
@@ -47,38 +48,25 @@ _RULES: Final[Mapping[SuccessRule, str]] = {
 
 
 def page(
-    reports: Mapping[str, ScoreReport],
-    facts: Mapping[str, RouteFacts],
-    scored_at: datetime,
-    *,
-    allow_partial: bool = False,
-    version: str = __version__,
+    reports: Mapping[str, ScoreReport], comparison: Comparison | None = None, *, allow_partial: bool = False
 ) -> str:
     """Return the page.
 
     Args:
-        reports: by name of the agent, at least one, all of one benchmark; the name may be "" if there is one.
-        facts: town and scenario of the benchmark's routes by XML id.
+        reports: by name of the agent, at least one, all of one benchmark.
+        comparison: of two of them.
         allow_partial: show the scores of an incomplete set too, with their divisor.
-        version: of the program that scored.
     """
     agents = [
-        ScoredAgent(
-            number=place,
-            name=name or ("unnamed" if len(reports) > 1 else ""),
-            report=report,
-            is_shown=report.is_complete or allow_partial,
-            facts=facts,
-        )
+        ScoredAgent(number=place, name=name, report=report, is_shown=report.has_headline or allow_partial)
         for place, (name, report) in enumerate(reports.items())
     ]
-    body = joined(make(agents) for make in SECTIONS)
-    made = f"Scored {scored_at:%Y-%m-%d %H:%M %Z}".rstrip() + f" by carla-harness {version}"
+    body = joined(make(agents) for make in SECTIONS) + scenarios.compared(agents, comparison)
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n{_head(agents)}<body>\n{shapes()}'
         f"<header>\n{_header(agents[0].report)}</header>\n"
-        f"<main>\n{body}</main>\n<footer><p>{text(made)}</p></footer>\n<script>{_asset('page.js')}</script>\n"
-        "</body>\n</html>\n"
+        f"<main>\n{body}</main>\n<footer><p>Scored by carla-harness {__version__}</p></footer>\n"
+        f"<script>{_asset('page.js')}</script>\n</body>\n</html>\n"
     )
 
 

@@ -10,9 +10,9 @@ from harness.metrics.success import SuccessRule, is_success
 from harness.metrics.uncertainty import LEVEL
 from harness.results.result_set import ReadRecord
 from harness.stages.score import ScoreReport
-from harness.stages.score_page.agents import Agents, ScoredAgent, paragraph, row_of, section, seed_name, with_agent
+from harness.stages.score_page.agents import Agents, ScoredAgent, paragraph, row_of, section, with_agent
 from harness.stages.score_page.html_table import NOTHING, Column, Html, HtmlTable, joined, number, numbers, text
-from harness.stages.score_page.infraction_events import NAMES, town_of
+from harness.stages.score_page.infraction_events import NAMES
 from harness.stages.score_page.infraction_map import mark
 
 _NO_SCORE: Final = "No score of an incomplete set; --allow-partial shows it with its divisor."
@@ -40,9 +40,6 @@ def _means(agent: ScoredAgent) -> Html:
         ("Seed spread", _spread(report)),
         ("Successes", f"{scores.successes} of {scores.found} (rule {report.rule.value})"),
     ]
-    if report.efficiency is not None and report.efficiency.percent is not None:
-        words = f"{report.efficiency.percent:.2f} % over {report.efficiency.routes} records"
-        facts.append(("Driving efficiency", words))
     lines = "".join(f"<dt>{text(term)}</dt><dd>{text(words)}</dd>\n" for term, words in facts)
     return Html(
         f'<div class="quoted"><p><b>{scores.driving_score:.2f}</b> driving score</p>\n'
@@ -86,6 +83,7 @@ def _counts(report: ScoreReport) -> Html:
         "found": report.scores.found,
         "missing": report.missing,
         "crashed": report.crashed,
+        "retried": report.retried,
     }
     alarm = ' class="alarm"'
     cells = "".join(
@@ -143,7 +141,7 @@ def seeds_table(agents: Agents) -> Html:
             agents,
             agent,
             [
-                seed_name(seed.seed),
+                str(seed.sweep),
                 number(seed.scores.driving_score if agent.is_shown else None),
                 number(100.0 * seed.scores.success_rate if agent.is_shown else None),
                 str(seed.scores.found),
@@ -199,21 +197,20 @@ def _distance(agents: Agents, agent: ScoredAgent) -> Html:
 
 def routes(agents: Agents) -> Html:
     """Return every drive."""
-    has_repetitions = any(record.route.repetition for agent in agents for record in agent.records)
     columns = [
         Column("Route"),
-        *numbers("Seed", *(["Repetition"] if has_repetitions else []), "DS", "RC", "Penalty"),
+        *numbers("Seed", "DS", "RC", "Penalty"),
         Column("Success"),
         _worst_high("Infractions"),
         *(Column(heading) for heading in ("Kinds", "Status", "Town", "Scenario")),
     ]
-    order = {xml_id: place for place, xml_id in enumerate(agents[0].stems)}
+    order = {xml_id: place for place, xml_id in enumerate(agents[0].report.stems)}
     drives = sorted(
-        ((agent, record) for agent in agents for record in agent.records),
+        ((agent, record) for agent in agents for record in agent.report.records),
         key=lambda drive: (order[drive[1].route.xml_id], drive[0].number),
     )
     rule = agents[0].report.rule
-    rows = [row_of(agents, agent, _drive_cells(agent, record, rule, has_repetitions), at=1) for agent, record in drives]
+    rows = [row_of(agents, agent, _drive_cells(agent, record, rule), at=1) for agent, record in drives]
     table = HtmlTable(label="Routes", columns=with_agent(agents, columns, at=1), rows=rows, identity="routes")
     field = (
         '<p class="search needs-script"><label>Only rows with <input type="search" data-table="routes" '
@@ -223,7 +220,7 @@ def routes(agents: Agents) -> Html:
     return section("Routes", paragraph(note, "note"), Html(field), table.html())
 
 
-def _drive_cells(agent: ScoredAgent, record: ReadRecord, rule: SuccessRule, has_repetitions: bool) -> list[str]:
+def _drive_cells(agent: ScoredAgent, record: ReadRecord, rule: SuccessRule) -> list[str]:
     route = record.route
     counts = {
         name: len(route.messages.get(kind.value, ()))
@@ -232,9 +229,8 @@ def _drive_cells(agent: ScoredAgent, record: ReadRecord, rule: SuccessRule, has_
     }
     kinds = [name if count == 1 else f"{name} ({count})" for name, count in counts.items() if count]
     return [
-        agent.stem(route.xml_id),
-        seed_name(record.seed),
-        *([str(route.repetition)] if has_repetitions else []),
+        agent.stem(record),
+        str(record.sweep),
         f"{route.driving_score:.2f}",
         f"{route.completion_percent:.2f}",
         f"{route.penalty:.3f}",
@@ -242,6 +238,6 @@ def _drive_cells(agent: ScoredAgent, record: ReadRecord, rule: SuccessRule, has_
         str(sum(counts.values())),
         ", ".join(kinds) or NOTHING,
         route.status,
-        town_of(record, agent.facts),
+        agent.report.facts[route.xml_id].town,
         agent.scenario(record),
     ]

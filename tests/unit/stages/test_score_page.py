@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness import __version__
 from harness.config import SUITES_DIR
 from harness.datatypes.infraction import InfractionKind
 from harness.datatypes.scored_route import ScoredRoute
 from harness.results.result_set import FileKind, ReadRecord, ResultFile
-from harness.route_facts import RouteFacts, read_route_facts
+from harness.route_facts import read_route_facts
 from harness.stages.score import ScoreReport, ScoreRequest, score
+from harness.stages.score_compare import compare
 from harness.stages.score_page import page as page_module
 from harness.stages.score_page.checks import common_folder
 from harness.stages.score_page.infraction_events import PlacedEvent, collect_events
@@ -31,15 +32,9 @@ from harness.stages.score_page.infraction_map import frame_of, round_length, tow
 from harness.stages.score_page.page import page
 from tests.unit.results.drawn import checkpoint, record, write
 
-NOW = datetime(2026, 11, 20, 19, 30, tzinfo=UTC)
 ROUTES = range(1, 17)
 RED_LIGHT = {"red_light": ["Agent ran a red light 7 at (x=1.0, y=2.0, z=0.0)"]}
 HOSTILE = "</td></script><script>boom()</script><img src=x onerror=boom()> \"'&"
-
-
-@pytest.fixture(scope="module")
-def facts() -> Mapping[str, RouteFacts]:
-    return read_route_facts("mini", SUITES_DIR)
 
 
 def scored(folder: Path, records: list[dict[str, Any]], seed: int = 1) -> ScoreReport:
@@ -80,15 +75,15 @@ class Parsed(HTMLParser):
 # --- what the page says ----------------------------------------------------------------------------------------------
 
 
-def test_a_complete_set_has_its_scores_with_divisors(tmp_path: Path, facts: Mapping[str, RouteFacts]) -> None:
+def test_a_complete_set_has_its_scores_with_divisors(tmp_path: Path) -> None:
     for seed, driving_score in ((1, 70.0), (2, 74.0)):
         report = scored(tmp_path, [drive(xml_id, driving_score) for xml_id in ROUTES], seed)
-    words = " ".join(" ".join(Parsed(page({"A": report}, facts, NOW, version="9.8")).texts).split())
+    words = " ".join(" ".join(Parsed(page({"A": report})).texts).split())
     assert "A 72.00 driving score 0.00 % success rate" in words
     assert "Official 72.00 0.00 - 32 Found only 72.00 0.00 100.00 32" in words
     assert f"Seed spread {math.sqrt(8.0):.2f} (sample formula, n = 2)" in words
     assert "32 expected 32 found 0 missing 0 crashed" in words
-    assert "Scored 2026-11-20 19:30 UTC by carla-harness 9.8" in words
+    assert f"Scored by carla-harness {__version__}" in words
     assert "perfect: driving score 100 and penalty 1" in words
 
 
@@ -98,12 +93,12 @@ def table(content: str, identity: str) -> list[list[str]]:
     return [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall(r"<tr>(.*?)</tr>", body)]
 
 
-def test_an_incomplete_set_has_no_mean_unless_asked_for(tmp_path: Path, facts: Mapping[str, RouteFacts]) -> None:
+def test_an_incomplete_set_has_no_mean_unless_asked_for(tmp_path: Path) -> None:
     # Seed 1 has all drives, each 70 points; seed 2 lacks one, each 64.75 points.
     scored(tmp_path, [drive(xml_id, 70.0) for xml_id in ROUTES], seed=1)
     report = scored(tmp_path, [drive(xml_id, 64.75) for xml_id in ROUTES if xml_id != 5], seed=2)
     assert not report.is_complete
-    silent, asked = (page({"A": report}, facts, NOW, allow_partial=partial) for partial in (False, True))
+    silent, asked = (page({"A": report}, allow_partial=partial) for partial in (False, True))
     words, asked_words = (" ".join(" ".join(Parsed(content).texts).split()) for content in (silent, asked))
     # (16 * 70 + 15 * 64.75) / 32 and / 31
     assert "Official 65.35 0.00 - 32 Found only 67.46 0.00 100.00 31" in asked_words
@@ -122,9 +117,8 @@ def test_an_incomplete_set_has_no_mean_unless_asked_for(tmp_path: Path, facts: M
 def test_splits_of_fail2drive_need_all_drives_too(tmp_path: Path) -> None:
     write(tmp_path / "fail2drive_seed1" / "results.json", checkpoint([drive(0, 70.0), drive(1000, 35.0)]))
     report = score(ScoreRequest(paths=(tmp_path,), bench="fail2drive"))
-    facts = read_route_facts("fail2drive", SUITES_DIR)
-    assert "harmonic" not in page({"A": report}, facts, NOW)
-    asked = page({"A": report}, facts, NOW, allow_partial=True)
+    assert "harmonic" not in page({"A": report})
+    asked = page({"A": report}, allow_partial=True)
     assert table(asked, "splits")[1] == ["Generalization", "35.0", "0.0", "0.0", "100.0", "1", "100"]
     (row,) = table(asked, "scenario")
     assert row == ["BadParking", "70.0", "0.0", "0.0", "35.0", "0.0", "0.0", "-50.0", "-", "-"]
@@ -133,11 +127,11 @@ def test_splits_of_fail2drive_need_all_drives_too(tmp_path: Path) -> None:
 
 
 def test_an_agent_without_all_drives_is_silent_beside_one_that_has_them(
-    tmp_path: Path, facts: Mapping[str, RouteFacts]
+    tmp_path: Path,
 ) -> None:
     whole = scored(tmp_path / "a", [drive(xml_id, 70.0) for xml_id in ROUTES])
     partial = scored(tmp_path / "b", [drive(xml_id, 64.75) for xml_id in ROUTES if xml_id != 5])
-    content = page({"A": whole, "B": partial}, facts, NOW)
+    content = page({"A": whole, "B": partial})
     cells = {row[0]: row[1:] for row in table(content, "agents")}
     assert cells["A"][0] == "70.00"
     assert cells["B"] == ["-"] * 7 + ["1", "16", "15", "1", "0"]
@@ -145,11 +139,11 @@ def test_an_agent_without_all_drives_is_silent_beside_one_that_has_them(
 
 
 def test_missing_drives_and_penalties_that_do_not_fit_are_named(
-    tmp_path: Path, facts: Mapping[str, RouteFacts]
+    tmp_path: Path,
 ) -> None:
     # One red light costs a factor of 0.7; one drive states another.
     report = scored(tmp_path, [drive(xml_id, 12.5 if xml_id == 9 else 70.0) for xml_id in ROUTES if xml_id != 5])
-    content = page({"A": report}, facts, NOW)
+    content = page({"A": report})
     assert re.search(r'id="missing".*<th scope="row">05</th><td>Borough01</td>', content, re.DOTALL)
     row = '<th scope="row">09</th><td class="n">1</td><td class="n">0.125000</td><td class="n">0.700000</td>'
     assert content.split('id="audit"')[1].split("</table>")[0].count("<tr>") == 2
@@ -157,20 +151,18 @@ def test_missing_drives_and_penalties_that_do_not_fit_are_named(
     assert "14 of 15 penalties follow from their events" in content
 
 
-def test_the_same_input_gives_the_same_bytes(tmp_path: Path, facts: Mapping[str, RouteFacts]) -> None:
+def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
     report = scored(tmp_path, [drive(xml_id) for xml_id in ROUTES])
     again = score(ScoreRequest(paths=(tmp_path,), bench="mini"))
-    first = page({"A": report}, facts, NOW)
-    assert page({"A": again}, facts, NOW) == first
-    later = page({"A": report}, facts, NOW.replace(hour=20))
-    assert later != first and later.replace("20:30", "19:30") == first
+    first = page({"A": report})
+    assert page({"A": again}) == first
 
 
 _PRINT_SUM = """
 import hashlib, sys
 from tests.unit.stages.test_score_page import *
 report = score(ScoreRequest(paths=(Path(sys.argv[1]),), bench="mini"))
-content = page({"A": report, "B": report}, read_route_facts("mini", SUITES_DIR), NOW)
+content = page({"A": report, "B": report})
 print(hashlib.sha256(content.encode()).hexdigest())
 """
 
@@ -195,16 +187,19 @@ def test_another_process_gives_the_same_bytes(tmp_path: Path, repository: Path) 
 # --- markup ----------------------------------------------------------------------------------------------------------
 
 
-def test_no_text_of_a_file_becomes_markup(tmp_path: Path, facts: Mapping[str, RouteFacts]) -> None:
+def test_no_text_of_a_file_becomes_markup(tmp_path: Path) -> None:
     sentence = f"Agent collided against object with type={HOSTILE.replace(' ', '')} and id=3 at (x=1.0, y=2.0, z=0.0)"
     infractions = {"collisions_layout": [sentence], "red_light": [HOSTILE]}
     hostile = [drive(xml_id, status=f"Failed - {HOSTILE}", infractions=infractions) for xml_id in ROUTES]
     write(tmp_path / "<script>boom()<img onerror=boom()>.json", "{")
     report = scored(tmp_path, [*hostile, drive(99, route_id="RouteScenario_<script>_rep0")])
-    named = {key: replace(value, town=HOSTILE, scenario=HOSTILE) for key, value in facts.items()}
-    parsed = Parsed(page({HOSTILE: report, "B": report}, named, NOW, allow_partial=True, version=HOSTILE))
+    named = {key: replace(value, town=HOSTILE, scenario=HOSTILE) for key, value in report.facts.items()}
+    scenarios = {f"{HOSTILE}{name}": scores for name, scores in report.scenarios.items()}
+    report = replace(report, facts=named, scenarios=scenarios)
+    reports = {HOSTILE: report, "B": report}
+    parsed = Parsed(page(reports, compare(reports, HOSTILE, "B"), allow_partial=True))
     plain = scored(tmp_path / "plain", [drive(xml_id) for xml_id in ROUTES if xml_id != 5])
-    harmless = Parsed(page({"A": plain, "B": plain}, facts, NOW, allow_partial=True))
+    harmless = Parsed(page({"A": plain, "B": plain}, allow_partial=True))
     assert {tag for tag, _ in parsed.elements} <= {tag for tag, _ in harmless.elements}
     names = {name for _, attributes in parsed.elements for name in attributes}
     assert names <= {name for _, attributes in harmless.elements for name in attributes}
@@ -213,16 +208,16 @@ def test_no_text_of_a_file_becomes_markup(tmp_path: Path, facts: Mapping[str, Ro
     assert texts.count(HOSTILE) > len(ROUTES), "the texts themselves are shown as they are"
 
 
-def test_the_policy_allows_this_style_and_this_script_alone(tmp_path: Path, facts: Mapping[str, RouteFacts]) -> None:
-    content = page({"A": scored(tmp_path, [drive(xml_id) for xml_id in ROUTES])}, facts, NOW)
+def test_the_policy_allows_this_style_and_this_script_alone(tmp_path: Path) -> None:
+    content = page({"A": scored(tmp_path, [drive(xml_id) for xml_id in ROUTES])})
     (policy,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', content)
     sums = [page_module._sum(page_module._asset(name)) for name in ("page.css", "page.js")]
     assert policy == f"default-src 'none'; style-src '{sums[0]}'; script-src '{sums[1]}'"
     assert "://" not in content
 
 
-def test_tables_are_tables(tmp_path: Path, facts: Mapping[str, RouteFacts]) -> None:
-    content = page({"A": scored(tmp_path, [drive(xml_id) for xml_id in ROUTES])}, facts, NOW)
+def test_tables_are_tables(tmp_path: Path) -> None:
+    content = page({"A": scored(tmp_path, [drive(xml_id) for xml_id in ROUTES])})
     identities = re.findall(r' id="([^"]*)"', content)
     assert len(identities) == len(set(identities))
     for body in re.findall(r"<table.*?</table>", content, re.DOTALL):
@@ -247,7 +242,6 @@ def read(messages: Mapping[str, tuple[str, ...]]) -> ReadRecord:
         length_m=100.0,
         duration_sim_s=1.0,
         duration_wall_s=1.0,
-        town="TownOfTheFile",
     )
     return ReadRecord(route=route, file=_file("a.json"), position=0)
 
@@ -266,10 +260,11 @@ def test_events_without_a_place_are_counted() -> None:
         "of_the_future": ("Agent sneezed",),
         "stop_infraction": (),
     }
-    events = collect_events(4, (read(messages),), {})
+    report_facts = read_route_facts("mini", SUITES_DIR)
+    events = collect_events(4, (read(messages),), report_facts)
     assert [(event.agent, event.town, event.kind.value, event.x_m, event.y_m) for event in events.placed] == [
-        (4, "TownOfTheFile", "red_light", -1.5, 2.25),
-        (4, "TownOfTheFile", "scenario_timeouts", 3.0, 4.0),
+        (4, "Borough01", "red_light", -1.5, 2.25),
+        (4, "Borough01", "scenario_timeouts", 3.0, 4.0),
     ]
     assert dict(events.unplaced) == {
         InfractionKind.SCENARIO_TIMEOUT: 1,
