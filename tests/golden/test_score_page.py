@@ -11,6 +11,7 @@ import pytest
 
 from harness.stages.score import ScoreReport, ScoreRequest, score
 from harness.stages.score_page.page import page
+from tests.golden.command import score as command
 
 PLACE = re.compile(r"\(x=(-?[0-9.]+), y=(-?[0-9.]+), z=-?[0-9.]+\)")
 # Rows of the benchmark's own table: driving score, success rate and their mean on Base, then on Generalization.
@@ -69,3 +70,23 @@ def test_600_records_make_a_small_page_at_once(harness_data: Path) -> None:
         times_s.append(process_time() - started_s)
     assert len(content.encode()) < 1_500_000
     assert min(times_s) < 0.5
+
+
+def test_abilities_scenarios_and_the_comparison_are_on_the_page(harness_data: Path) -> None:
+    results = harness_data / "results" / "bench2drive"
+    arguments = (f"tfpp={results / 'plant2_tfpp'}", f"pdm={results / 'plant2_pdm_lite'}", "--bench", "bench2drive")
+    content = command(*arguments, "--compare", "tfpp", "pdm", "--output", "html").stdout
+    rows = table(content, "abilities")
+    assert rows["tfpp", "0.0.3"] == ["57.78", "58.75", "83.33", "40.00", "82.11", "64.39"]
+    assert rows["pdm", "0.0.3"][-2:] == ["93.68", "92.82"]
+    assert table(content, "scenarios")["Accident", "tfpp"] == ["92.00", "80.0", "5", "5"]
+    assert table(content, "comparison")["Accident", "+8.00"][2:] == ["5", "1", "0"]
+    assert "<h2>pdm against tfpp</h2>" in content and "is +12.81 against tfpp" in content
+    assert "<h2>pdm against tfpp</h2>" not in command(*arguments, "--output", "html").stdout
+
+
+def table(content: str, identity: str) -> dict[tuple[str, str], list[str]]:
+    """Return the rows of a table by their first two cells."""
+    lines = content.split(f'id="{identity}"')[1].split("</table>")[0].splitlines()
+    cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", line) for line in lines if "<td" in line and "<tr>" in line]
+    return {(row[0], row[1]): row[2:] for row in cells}

@@ -23,10 +23,8 @@ from harness.stages.score_page.agents import Agents, ScoredAgent
 from harness.stages.score_page.html_table import Html, joined, text
 from harness.stages.score_page.infraction_map import shapes
 
-#: The page from top to bottom; a new section is one more function here.
+#: The page below the means, from top to bottom; a new section is one more function here.
 SECTIONS: Final[Sequence[Callable[[Agents], Html]]] = (
-    results.headline,
-    results.agents_table,
     abilities.abilities,
     splits.splits,
     scenarios.by_scenario,
@@ -61,7 +59,8 @@ def page(
         ScoredAgent(number=place, name=name, report=report, is_shown=report.has_headline or allow_partial)
         for place, (name, report) in enumerate(reports.items())
     ]
-    body = joined(make(agents) for make in SECTIONS) + scenarios.compared(agents, comparison)
+    means = [results.headline(agents), results.agents_table(agents), scenarios.compared(agents, comparison)]
+    body = joined([*means, *(make(agents) for make in SECTIONS)])
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n{_head(agents)}<body>\n{shapes()}'
         f"<header>\n{_header(agents[0].report)}</header>\n"
