@@ -31,7 +31,7 @@ from harness.errors import HarnessError
 from harness.jobs.claims import LEASE_S, NO_HARD_LINKS, Holder, is_live
 from harness.jobs.publish import publish_json, publish_text, read_json
 from harness.metrics.lb20 import failed_status
-from harness.metrics.summary import result_problem
+from harness.results.own_result import result_problem
 
 RESULT = "result.json"
 _SAVE_NAME = re.compile(r"RouteScenario_[A-Za-z0-9_.-]+")

@@ -9,16 +9,10 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from harness.datatypes.infraction import InfractionKind
+from harness.datatypes.scored_route import ScoredRoute
 from harness.errors import HarnessError
 from harness.metrics import lb20
-
-Record = Mapping[str, Any]
-
-# Beyond any score, metre or second; larger numbers, infinity included, are damage.
-_LARGEST = 1e12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,27 +22,6 @@ class Scores:
     driving_score: float
     route_completion: float
     infraction_penalty: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class RouteRow:
-    """One route driven with one seed.
-
-    Attributes:
-        route: file stem of the route.
-        is_crashed: the agent or the simulator broke; the scores are those at that moment.
-        infractions: number of entries by result-file key; all twelve keys.
-    """
-
-    route: str
-    seed: int
-    status: str
-    is_crashed: bool
-    scores: Scores
-    infractions: Mapping[str, int]
-    length_m: float
-    duration_sim_s: float
-    duration_wall_s: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +47,6 @@ class Summary:
         available: sums over records divided by ``found``; None without records.
         seed_std: sample standard deviation (divisor n - 1) of the official means of the seeds; None for one seed.
         seeds: the means that ``seed_std`` is taken over; their number is its n.
-        rows: one per record, by route then seed, in the expected order.
     """
 
     expected: int
@@ -85,10 +57,9 @@ class Summary:
     available: Scores | None
     seed_std: Scores | None
     seeds: tuple[SeedMeans, ...]
-    rows: tuple[RouteRow, ...]
 
 
-def summarize(records: Mapping[tuple[str, int], Record], routes: Sequence[str], seeds: Sequence[int]) -> Summary:
+def summarize(records: Mapping[tuple[str, int], ScoredRoute], routes: Sequence[str], seeds: Sequence[int]) -> Summary:
     """Summarise the records of a run.
 
     Args:
@@ -97,7 +68,7 @@ def summarize(records: Mapping[tuple[str, int], Record], routes: Sequence[str], 
         seeds: expected seeds, at least one.
 
     Raises:
-        HarnessError: nothing is expected, a record that nobody expects, or one without its scores.
+        HarnessError: nothing is expected, or a record that nobody expects.
     """
     keys = [(route, seed) for route in routes for seed in seeds]
     if not keys:
@@ -108,98 +79,38 @@ def summarize(records: Mapping[tuple[str, int], Record], routes: Sequence[str], 
     if unexpected:
         route, seed = unexpected[0]
         raise HarnessError(f"found a record of route {route!r} seed {seed}, expected only the routes of the run")
-    rows = tuple(_read_row(route, seed, records[route, seed]) for route, seed in keys if (route, seed) in records)
-    by_seed = tuple(_seed_means(seed, rows, len(routes)) for seed in seeds)
+    found = [records[key] for key in keys if key in records]
+    by_seed = tuple(
+        _seed_means(seed, [records[route, seed] for route in routes if (route, seed) in records], len(routes))
+        for seed in seeds
+    )
     return Summary(
         expected=len(keys),
-        found=len(rows),
+        found=len(found),
         missing=tuple(key for key in keys if key not in records),
-        crashed=sum(row.is_crashed for row in rows),
-        official=_mean(rows, len(keys)),
-        available=_mean(rows, len(rows)) if rows else None,
+        crashed=sum(lb20.is_crash(record.status) for record in found),
+        official=_mean(found, len(keys)),
+        available=_mean(found, len(found)) if found else None,
         seed_std=_each([means.scores for means in by_seed], statistics.stdev) if len(by_seed) > 1 else None,
         seeds=by_seed,
-        rows=rows,
     )
 
 
-def result_problem(content: Any) -> str | None:
-    """Return why the content of a result file cannot go on a scoreboard, None if it can.
-
-    Our own section ``harness`` may be absent: files of other programs have none.
-    """
-    match content:
-        case {"_checkpoint": {"records": [dict() as record, *_]}}:
-            pass
-        case _:
-            return "holds no record"
-    try:
-        _row("", 0, record)
-        _check_own_section(content.get("harness", {}))
-    except (KeyError, TypeError, ValueError) as error:
-        return f"holds no usable {error}"
-    return None
+def _seed_means(seed: int, records: Sequence[ScoredRoute], expected: int) -> SeedMeans:
+    return SeedMeans(seed=seed, expected=expected, found=len(records), scores=_mean(records, expected))
 
 
-def _check_own_section(section: Mapping[str, Any]) -> None:
-    for key in ("scenarios_not_built", "wall"):
-        _check_type(_check_type(section, dict, "section harness").get(key, {}), dict, key)
-    for kind, count in section.get("scenarios_not_built", {}).items():
-        _check_type(count, int, f"count of {kind}")
-    _number(section.get("wall", {}), "simulated_per_wall", 0.0)
-
-
-def _row(route: str, seed: int, record: Record) -> RouteRow:
-    """Raises KeyError, TypeError or ValueError with the name of what is missing or not of its kind."""
-    scores, meta = _check_type(record["scores"], dict, "scores"), _check_type(record["meta"], dict, "meta")
-    infractions = _check_type(record["infractions"], dict, "infractions")
-    status = _check_type(record["status"], str, "status")
-    return RouteRow(
-        route=route,
-        seed=seed,
-        status=status,
-        is_crashed=lb20.is_crash(status),
-        scores=Scores(
-            driving_score=_number(scores, "score_composed"),
-            route_completion=_number(scores, "score_route"),
-            infraction_penalty=_number(scores, "score_penalty"),
-        ),
-        infractions={
-            kind.value: len(_check_type(infractions[kind.value], list, kind.value)) for kind in InfractionKind
-        },
-        length_m=_number(meta, "route_length"),
-        duration_sim_s=_number(meta, "duration_game"),
-        duration_wall_s=_number(meta, "duration_system"),
+def scores_of(record: ScoredRoute) -> Scores:
+    """Return the three scores of a record."""
+    return Scores(
+        driving_score=record.driving_score,
+        route_completion=record.completion_percent,
+        infraction_penalty=record.penalty,
     )
 
 
-def _check_type(value: Any, kind: type, name: str) -> Any:
-    if not isinstance(value, kind):
-        raise TypeError(f"{name}, found {str(value)[:60]!r}")
-    return value
-
-
-def _number(values: Mapping[str, Any], name: str, default: float | None = None) -> float:
-    value = values[name] if default is None else values.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
-        raise ValueError(f"{name}, found {str(value)[:60]!r}")
-    return float(value)
-
-
-def _read_row(route: str, seed: int, record: Record) -> RouteRow:
-    try:
-        return _row(route, seed, record)
-    except (KeyError, TypeError, ValueError) as error:
-        raise HarnessError(f"record of route {route!r} seed {seed}: found no usable {error}, expected one") from error
-
-
-def _seed_means(seed: int, rows: Sequence[RouteRow], expected: int) -> SeedMeans:
-    of_seed = [row for row in rows if row.seed == seed]
-    return SeedMeans(seed=seed, expected=expected, found=len(of_seed), scores=_mean(of_seed, expected))
-
-
-def _mean(rows: Sequence[RouteRow], divisor: int) -> Scores:
-    return _each([row.scores for row in rows], lambda values: sum(values) / divisor)
+def _mean(records: Sequence[ScoredRoute], divisor: int) -> Scores:
+    return _each([scores_of(record) for record in records], lambda values: sum(values) / divisor)
 
 
 def _each(scores: Sequence[Scores], aggregate: Callable[[list[float]], float]) -> Scores:

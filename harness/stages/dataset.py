@@ -15,10 +15,10 @@ from typing import Any
 
 from harness.errors import ConfigError, HarnessError
 from harness.jobs.publish import read_json
-from harness.metrics.summary import result_problem
 from harness.record.frame_check import Finding
 from harness.record.recorder import METAS, RESULTS
 from harness.record.usability import failure_reason
+from harness.results.own_result import result_problem
 from harness.stages.recorded_route import ROUTE_NAME, Problem, check_route, problem_at, read_record, unreadable
 
 FOLDERS = ("data", "results", "scripts", "stderr", "stdout")

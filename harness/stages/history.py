@@ -16,7 +16,7 @@ from harness.jobs.attempts import RESULT
 from harness.jobs.packing import predict_costs
 from harness.jobs.publish import read_json
 from harness.jobs.run_folder import RunFolder
-from harness.metrics.summary import result_problem
+from harness.results.own_result import result_problem
 
 # Name of an evaluation's folder: the time, and a number if several began in one second.
 _TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}_[0-9]{2}-[0-9]{2}-[0-9]{2})(?:_([0-9]{1,3}))?")

@@ -16,7 +16,6 @@ from typing import Any
 from harness.datatypes.infraction import InfractionKind
 from harness.errors import HarnessError
 from harness.jobs.publish import read_json
-from harness.metrics.summary import result_problem
 from harness.record.frame_check import (
     Finding,
     boxes_findings,
@@ -27,6 +26,7 @@ from harness.record.frame_check import (
 )
 from harness.record.pickles import read_pickle
 from harness.record.recorder import BOXES, METAS, RESULTS
+from harness.results.own_result import result_problem
 
 ROUTE_NAME = re.compile(r"(?P<town>[\w.-]+?)_Rep(?P<rep>-?\d+)_(?P<route>.+_route\d+)_(?P<time>\d\d(?:_\d\d){4})")
 _FRAME_NAME = re.compile(r"\d{4,}\.pkl")
@@ -77,8 +77,6 @@ def read_record(folder: Path) -> tuple[Any, list[Finding]]:
     if reason := result_problem({"_checkpoint": {"records": [record]}}):
         return None, [Finding(f"a file that {reason}", "a record of the Leaderboard")]
     texts = [record["infractions"][kind.value] for kind in InfractionKind]
-    if not all(isinstance(text, str) for kind in texts for text in kind):
-        return None, [Finding("infractions that are no text", "lists of sentences")]
     count = record.get("num_infractions")
     if type(count) is not int or count != sum(map(len, texts)):
         found = f"num_infractions {str(count)[:40]} for {sum(map(len, texts))} infractions"

@@ -8,17 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from harness.errors import HarnessError
+from harness.datatypes.scored_route import ScoredRoute
 from harness.jobs.publish import read_json
 from harness.metrics import bench2drive
 from harness.metrics.route_set import SetScores, score_set
 from harness.metrics.rules import RuleVersion
 from harness.metrics.success import SuccessRule
-from harness.metrics.summary import RouteRow, Scores, Summary, result_problem, summarize
-from harness.results.openings import Refused
-from harness.results.record_format import Record, scored_route
+from harness.metrics.summary import Scores, Summary, scores_of, summarize
+from harness.results.own_result import unit_route
 
 HEADINGS = (
     "route",
@@ -60,7 +57,7 @@ class Row:
 
     route: str
     seed: int
-    score: RouteRow | None
+    score: ScoredRoute | None
     reason: str
     scenarios_not_built: Mapping[str, int]
     simulated_per_wall: float
@@ -72,13 +69,13 @@ class Row:
         if self.score is None:
             reason = " ".join(self.reason.split())
             return (self.route, str(self.seed), "-", "-", "-", "-", skipped, f"no result: {reason}", "-", "-")
-        counts = [f"{n} {_SHORT[kind]}" for kind, n in self.score.infractions.items() if n]
+        counts = [f"{len(texts)} {_SHORT[kind]}" for kind, texts in self.score.messages.items() if texts]
         return (
             self.route,
             str(self.seed),
-            f"{self.score.scores.route_completion:.2f}",
-            f"{self.score.scores.infraction_penalty:.3f}",
-            f"{self.score.scores.driving_score:.2f}",
+            f"{self.score.completion_percent:.2f}",
+            f"{self.score.penalty:.3f}",
+            f"{self.score.driving_score:.2f}",
             ", ".join(counts) or "-",
             skipped,
             self.score.status,
@@ -146,9 +143,8 @@ def build_scoreboard(
         HarnessError: a result file cannot be read or is no result.
     """
     content = {key: read_json(path) for key, path in results.items() if path is not None}
-    records = {key: _record(value, results[key]) for key, value in content.items()}
+    records = {key: unit_route(value, results[key]) for key, value in content.items()}
     summary = summarize(records, config["routes"], config["seeds"])
-    scores = {(row.route, row.seed): row for row in summary.rows}
     rows = []
     for seed in config["seeds"]:
         for route in config["routes"]:
@@ -159,7 +155,7 @@ def build_scoreboard(
                 Row(
                     route=route,
                     seed=seed,
-                    score=scores.get(key),
+                    score=records.get(key),
                     reason=reasons.get(key, "not driven yet"),
                     scenarios_not_built=extra.get("scenarios_not_built", planned_scenarios.get(route, {})),
                     simulated_per_wall=extra.get("wall", {}).get("simulated_per_wall", 0.0),
@@ -174,34 +170,17 @@ def build_scoreboard(
         run=str(run),
         rows=tuple(rows),
         summary=summary,
-        bench2drive=_bench2drive(config, records, summary.expected),
+        bench2drive=_bench2drive(config, list(records.values()), summary.expected),
     )
 
 
-def _bench2drive(
-    config: Mapping[str, Any], records: Mapping[Any, Mapping[str, Any]], expected: int
-) -> Bench2DriveNumbers | None:
+def _bench2drive(config: Mapping[str, Any], routes: Sequence[ScoredRoute], expected: int) -> Bench2DriveNumbers | None:
     if config["rule_version"] != RuleVersion.BENCH2DRIVE:
         return None
-    try:
-        routes = [scored_route(msgspec.convert(record, Record)) for record in records.values()]
-    except msgspec.ValidationError as error:
-        raise HarnessError(f"a record of the run cannot be read: {error}", hint="NEW=1 starts another run") from error
-    except Refused as error:
-        raise HarnessError(
-            f"a record of the run holds {error.found}, expected {error.expected}", hint="NEW=1 starts another run"
-        ) from error
     return Bench2DriveNumbers(
         scores=score_set(routes, expected, SuccessRule.B2D),
         efficiency=bench2drive.efficiency([(route.route_id, bench2drive.speed_entries(route)) for route in routes]),
     )
-
-
-def _record(content: Any, file: Path | None) -> Mapping[str, Any]:
-    if problem := result_problem(content):
-        raise HarnessError(f"file {file} {problem}, expected a result file", hint="the same command drives it again")
-    record: Mapping[str, Any] = content["_checkpoint"]["records"][0]
-    return record
 
 
 def as_data(board: Scoreboard) -> dict[str, Any]:
@@ -237,8 +216,8 @@ def _row_data(row: Row) -> dict[str, Any]:
     return {
         **data,
         "status": row.score.status,
-        "scores": _score_data(row.score.scores),
-        "infractions": dict(row.score.infractions),
+        "scores": _score_data(scores_of(row.score)),
+        "infractions": {kind: len(texts) for kind, texts in row.score.messages.items()},
         "scenarios_not_built": dict(row.scenarios_not_built),
         "route_length_m": row.score.length_m,
         "duration_sim_s": row.score.duration_sim_s,

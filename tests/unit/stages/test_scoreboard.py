@@ -220,8 +220,8 @@ def test_speed_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("status", "Great", "a record of the run holds status 'Great', expected Perfect, Completed"),
-        ("route_id", 7, "a record of the run cannot be read: Expected `str`, got `int`"),
+        ("status", "Great", "holds status 'Great', expected Perfect, Completed"),
+        ("route_id", 7, "holds `int` at route_id, expected `str`"),
     ],
 )
 def test_record_of_bench2drive_that_cannot_be_read_is_named(tmp_path: Path, key: str, value: Any, said: str) -> None:
@@ -233,7 +233,7 @@ def test_record_of_bench2drive_that_cannot_be_read_is_named(tmp_path: Path, key:
 
 @pytest.mark.parametrize("content", [{}, [], {"_checkpoint": {}}, {"_checkpoint": {"records": []}}, 3])
 def test_file_without_a_record_is_named(tmp_path: Path, content: Any) -> None:
-    with pytest.raises(HarnessError, match=f"file {tmp_path}/01_1.json holds no record, expected a result file"):
+    with pytest.raises(HarnessError, match=f"file {tmp_path}/01_1.json holds no record, expected one"):
         board_of(tmp_path, {("01", 1): content})
 
 
