@@ -39,6 +39,8 @@ SHELL := bash
 #: COUNT, SEED   how many routes make routes samples, and which
 #: SHORT         SHORT=1 scales make soak down to 15 minutes
 #: RESULTS       result file, folder or archive that make score reads (outputs/evaluation/latest)
+#: AGAINST       make score: results of a second agent, with which RESULTS is compared route by route
+#: SAVE          make score: folder for the scores as text, JSON, Markdown, CSV, LaTeX and HTML
 #: ON_DUPLICATE  make score: which of two results of one drive counts: error, newest, first, all
 #: PARTIAL       PARTIAL=1 has make score print the means of an incomplete set, too
 #: COMPARE       COMPARE=1 compares make bench with the stored run before it
@@ -46,7 +48,7 @@ SHELL := bash
 #: PYTHON        Python 3.11 or 3.12 to make .venv with; default: the first of python3.12, python3.11, python3 that fits
 VALUES := BENCH ONLY SEEDS AGENT CONFIG JOBS RUN SIM OUTPUT HARNESS_DATA HARNESS_CACHE FROM TOWN PORT MAPS COUNT SEED PYTHON \
   DATASET ROOT ROUTES REPETITIONS ONLY_TYPES WITHOUT_TYPES MAX_PER_TYPE \
-  BACKEND PARTITION GPU CPU TIMEOUT TEMPLATE ACCOUNT QOS MEM CONSTRAINT RESULTS ON_DUPLICATE
+  BACKEND PARTITION GPU CPU TIMEOUT TEMPLATE ACCOUNT QOS MEM CONSTRAINT RESULTS AGAINST SAVE ON_DUPLICATE
 SWITCHES := NEW PRINT_ONLY VERBOSE SHORT COMPARE CONFIRM DETACH ALL WATCH PARTIAL
 
 # What the user typed is text: it is never expanded and reaches the recipes through the environment only.
@@ -104,8 +106,8 @@ doctor: $(READY) ## Check this machine and, through a probe job, the nodes of PA
 
 .PHONY: score
 score: $(READY) ## Score result files of any lab in RESULTS by the rules of BENCH
-	@exec $(HARNESS) score "$${RESULTS:-outputs/evaluation/latest}" --bench="$${BENCH:-mini}" \
-	  $${ON_DUPLICATE:+--on-duplicate="$$ON_DUPLICATE"} $${PARTIAL:+--allow-partial} $${OUTPUT:+--output="$$OUTPUT"}
+	@exec $(HARNESS) score $${AGAINST:+--compare} "$${RESULTS:-outputs/evaluation/latest}" $${AGAINST:+"$$AGAINST"} --bench="$${BENCH:-mini}" \
+	  $${ON_DUPLICATE:+--on-duplicate="$$ON_DUPLICATE"} $${PARTIAL:+--allow-partial} $${OUTPUT:+--output="$$OUTPUT"} $${SAVE:+--save="$$SAVE"}
 
 .PHONY: simulator
 simulator: $(READY) ## Serve TOWN on PORT to any program that uses the carla client

@@ -192,7 +192,7 @@ def test_a_result_file_that_says_something_else_is_found(dataset: Path, content:
         (json.dumps({**RECORD, "num_infractions": None}), "num_infractions None for 0 infractions"),
         (
             json.dumps({**RECORD, "infractions": {**RECORD["infractions"], "red_light": [3]}}),
-            "a file that holds `int` at infractions",
+            "`int` at infractions",
         ),
         (json.dumps({**RECORD, "route_id": "7"}), "route_id '7'"),
         (json.dumps({**RECORD, "route_id": "RouteScenario_7_rep1"}), "route_id 'RouteScenario_7_rep1'"),
