@@ -12,11 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness import __version__
+from harness.config import SUITES_DIR
 from harness.errors import ConfigError, HarnessError
 from harness.results.result_set import OnDuplicate
+from harness.route_facts import read_route_facts
 from harness.stages.score import ScoreReport, ScoreRequest, score
 from harness.stages.score_compare import compare
-from harness.stages.score_data import document, report_data
+from harness.stages.score_data import digest, document, report_data
 from harness.stages.score_files import rendered, save_all
 from harness.stages.score_text import score_lines
 from tests.unit.results.drawn import checkpoint, pack, record, write
@@ -65,6 +68,44 @@ def test_each_repetition_counts_as_a_drive_over_the_whole_set(tmp_path: Path) ->
     assert report.scores.driving_score == 100.0 * 2 / MINI
 
 
+def test_the_spread_and_the_interval_are_over_seeds_and_routes(tmp_path: Path) -> None:
+    for seed, driving_score in ((1, 70.0), (2, 80.0), (3, 60.0)):
+        drives = [drive(xml_id, driving_score) for xml_id in range(1, MINI + 1)]
+        write(tmp_path / f"seed{seed}" / "a.json", checkpoint(drives))
+    report = scored(tmp_path)
+    assert (report.scores.driving_score, report.deviation) == (70.0, 10.0)
+    # Every route has the same mean over its seeds, so that other routes would change nothing.
+    assert (report.interval.low, report.interval.high) == (70.0, 70.0)
+    assert "DS 70.00, spread 10.00 over 3 seeds (sample formula)" in "\n".join(score_lines(report, with_means=True))
+
+
+def test_a_damaged_file_beside_a_whole_set_hides_no_score_and_is_no_success(tmp_path: Path) -> None:
+    write(tmp_path / "a.json", checkpoint([drive(xml_id) for xml_id in range(1, MINI + 1)]))
+    assert scored(tmp_path).is_complete
+    write(tmp_path / "b.json", "{")
+    report = scored(tmp_path)
+    assert report.has_headline and not report.is_complete
+
+
+def test_a_drive_of_ours_that_took_several_attempts_is_a_retried_one(tmp_path: Path) -> None:
+    for xml_id, attempts in ((1, 1), (2, 3)):
+        unit = tmp_path / "run" / f"0{xml_id}"
+        for number in range(1, attempts + 1):
+            write(unit / f"attempt_{number}" / "attempt.json", {"outcome": "simulator crash"})
+        section = {"suite": "mini", "seed": 1, "agent": "expert", "rule_version": "lb20"}
+        write(unit / "result.json", checkpoint([drive(xml_id)]) | {"harness": section})
+    report = scored(tmp_path / "run")
+    assert (report.scores.found, report.retried) == (2, 1)
+
+
+def test_an_off_lane_sentence_of_leaderboard_10_without_metres_is_a_problem(tmp_path: Path) -> None:
+    kinds = ("collisions_layout", "collisions_pedestrian", "collisions_vehicle", "red_light", "stop_infraction")
+    nine = {key: [] for key in (*kinds, "outside_route_lanes", "route_dev", "route_timeout", "vehicle_blocked")}
+    write(tmp_path / "a.json", checkpoint([drive(1, infractions=nine | {"outside_route_lanes": ["somewhere"]})]))
+    report = scored(tmp_path)
+    assert report.garage is None and "somewhere" in str(report.problems[0])
+
+
 def test_one_drive_of_two_results_is_a_retried_one(tmp_path: Path) -> None:
     write(tmp_path / "a.json", checkpoint([drive(1, 10.0), drive(2, 20.0)]))
     write(tmp_path / "b.json", checkpoint([drive(1, 90.0)]))
@@ -80,12 +121,13 @@ def test_a_town_tells_two_editions_apart(tmp_path: Path) -> None:
 
 
 def test_a_subset_can_be_scored_from_results_of_the_whole_set(tmp_path: Path) -> None:
-    inside = [of_bench2drive("1711"), of_bench2drive("/Game/Carla/Maps/x", town="Town01")]
+    inside = [of_bench2drive("1711"), of_bench2drive("1773", town="/Game/Carla/Maps/Town12")]
     others = [of_bench2drive(f"9{number}") for number in range(20)]
     write(tmp_path / "a.json", checkpoint([*inside, *others]))
     report = scored(tmp_path, bench="bench2drive")
-    assert (report.scores.found, len(report.outside)) == (1, 21)
-    write(tmp_path / "a.json", checkpoint([drive("1711"), *others]))
+    assert (report.scores.found, len(report.outside)) == (2, 20)
+    # One id that fits by accident does not become surer by another that names its town.
+    write(tmp_path / "a.json", checkpoint([drive("1711"), inside[1], *others]))
     with pytest.raises(ConfigError, match="20 routes that bench2drive does not have"):
         scored(tmp_path, bench="bench2drive")
 
@@ -243,3 +285,94 @@ def test_taking_a_route_away_never_raises_an_official_score(drives: list[dict[st
         assert 0.0 <= report.interval.low <= report.interval.high <= 100.0
         for form in ("text", "json", "markdown", "csv", "latex"):
             assert rendered(form, {"x": report}, None, allow_partial=True)
+
+
+# --- whole texts -----------------------------------------------------------------------------------------------------
+
+MESSY = """\
+Mini: every kind of junction in our own towns (2), rules Leaderboard 2.0
+drives: 32 expected, 5 found, 27 missing, 1 crashed, 1 retried; 2 seed(s): 1, 2
+official (missing = 0, divisor 32): DS 9.98, spread 11.95 over 2 seeds (sample formula), SR 6.25 %
+  95 % of the scores of routes drawn anew lie between 1.56 and 19.36
+over those found (divisor 5): DS 63.90, SR 40.00 %, RC 75.00
+success by rule perfect: 2 of 5
+per km over 0.45 km: red_light 6.639
+off the route's lanes, of the kilometres driven: 0.00 %
+slower than the traffic, mean over the records: 19.82 %
+normalised as LEAD's parser does: DS 42.03; 10.8 km/h
+audit: 3 of 5 penalties follow from their events by Leaderboard 2.0
+  the files fit better to: Bench2Drive (Leaderboard 2.0, min speed costs nothing)
+  RouteScenario_1_rep0: found penalty 0.700000, expected 0.595945
+  RouteScenario_2_rep0: found penalty 1.000000, expected 0.851350
+statuses: 3 Completed, 1 Failed - Agent crashed, 1 Failed - Agent got blocked
+missing of seed 1: 05, 06, 07, 08, 09 and 7 more
+missing of seed 2: 02, 03, 04, 05, 06 and 10 more
+records of other routes, not counted: 99 (1)
+problem: FOLDER/seed1/bad0.json: found input data was truncated, expected complete JSON
+problem: FOLDER/seed1/bad1.json: found input data was truncated, expected complete JSON
+problem: FOLDER/seed1/bad2.json: found input data was truncated, expected complete JSON
+problem: FOLDER/seed1/bad3.json: found input data was truncated, expected complete JSON
+problem: FOLDER/seed1/bad4.json: found input data was truncated, expected complete JSON
+and 1 more problems; --output json lists all
+note: FOLDER/seed1/b.json: replaced by the first of each drive, in FOLDER/seed1/a.json: 1 records
+from 2 file(s), digest DIGEST, rules lb20, carla-harness VERSION
+"""
+
+
+def messy(folder: Path) -> ScoreReport:
+    """Draw results with everything that can be told of results."""
+    red, slow = _SENTENCES["red_light"], SPEED.format("50.45")
+    fits_other_rules = {"red_light": [red], "min_speed_infractions": [slow]}
+    scores = {"score_route": 100.0, "score_penalty": 0.7, "score_composed": 70.0}
+    crash = {"score_route": 25.0, "score_penalty": 1.0, "score_composed": 25.0}
+    first = [
+        record(1, scores=scores, infractions=fits_other_rules),
+        drive(2, 100.0, infractions={"min_speed_infractions": [slow]}),
+        drive(3, 100.0),
+        record(4, scores=crash, infractions={"red_light": []}, status="Failed - Agent crashed"),
+    ]
+    write(folder / "seed1" / "a.json", checkpoint(first))
+    write(folder / "seed1" / "b.json", checkpoint([drive(3, 10.0)]))
+    half = {"score_route": 50.0, "score_penalty": 0.49, "score_composed": 24.5}
+    seed_2 = record(1, scores=half, infractions={"red_light": [red, red]}, status="Failed - Agent got blocked")
+    write(folder / "seed2" / "a.json", checkpoint([seed_2, drive(99)]))
+    for number in range(6):
+        write(folder / "seed1" / f"bad{number}.json", "{")
+    return scored(folder, on_duplicate=OnDuplicate.FIRST)
+
+
+def test_the_whole_text(tmp_path: Path) -> None:
+    report = messy(tmp_path)
+    found = "\n".join(score_lines(report, with_means=True)) + "\n"
+    found = found.replace(str(tmp_path), "FOLDER").replace(digest(report), "DIGEST")
+    assert found == MESSY.replace("VERSION", __version__)
+    silent = "\n".join(score_lines(report, with_means=False))
+    assert "DS" not in silent and "no score of an incomplete set; --allow-partial prints it with its divisor" in silent
+
+
+def test_the_document_counts_what_the_text_counts(tmp_path: Path) -> None:
+    data = report_data(messy(tmp_path))
+    counts = {key: data[key] for key in ("expected", "found", "missing", "crashed", "retried", "successes")}
+    assert counts == {"expected": 32, "found": 5, "missing": 27, "crashed": 1, "retried": 1, "successes": 2}
+    assert [route["is_success"] for route in data["routes"]].count(True) == 2
+    assert (data["audit"]["best_fits"], len(data["audit"]["mismatches"])) == (["bench2drive"], 2)
+    assert [len(data[key]) for key in ("problems", "notes", "outside", "files")] == [6, 1, 1, 9]
+
+
+def test_a_comparison_of_incomplete_sets_is_on_no_page_unless_asked_for(tmp_path: Path) -> None:
+    reports = {"a": messy(tmp_path / "a"), "b": messy(tmp_path / "b")}
+    comparison = compare(reports, "a", "b")
+    assert "b against a" not in rendered("html", reports, comparison, allow_partial=False)
+    asked = rendered("html", reports, comparison, allow_partial=True)
+    assert "<h2>b against a</h2>" in asked and "<b>1</b> retried" in asked
+
+
+def test_an_ability_that_one_seed_lacks_has_no_mean(tmp_path: Path) -> None:
+    """Accident is of Overtaking; the second seed has no route of that group."""
+    facts = read_route_facts("bench2drive", SUITES_DIR)
+    accident = next(each for each in facts.values() if each.scenario == "Accident")
+    write(tmp_path / "seed1" / "a.json", checkpoint([of_bench2drive(accident.xml_id, town=accident.town)]))
+    write(tmp_path / "seed2" / "a.json", checkpoint([of_bench2drive("1711")]))
+    (old, _) = scored(tmp_path, bench="bench2drive").abilities
+    assert [seed.value_of("Overtaking") for seed in old.per_seed] == [1.0, None]
+    assert old.values["Overtaking"] is None
