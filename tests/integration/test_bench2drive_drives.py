@@ -22,6 +22,7 @@ from harness.metrics.audit import audit
 from harness.metrics.engine import BENCH2DRIVE, Engine
 from harness.metrics.rules import RuleVersion
 from harness.results.contents import contents_of
+from harness.results.motion import read_motion
 from harness.results.read import read_results
 from harness.supervisor import EmbeddedSimulator
 from tests.integration.evaluation import ROUTES, Evaluation, attempt_of, record
@@ -74,8 +75,12 @@ def test_drive_by_the_rules_of_bench2drive_can_be_scored_by_them(bench2drive: Ev
     (read,) = results.records
     assert audit([read.route]).mismatches(RuleVersion.BENCH2DRIVE) == ()
     # The motion is where the record says, and where its readers look.
-    ((_, motion),) = contents_of([results.metric_infos()[read.route.save_name]])
+    ((owner, file),) = results.metric_infos()
+    assert owner is read
+    ((_, motion),) = contents_of([file])
     steps = json.loads(motion)
+    ((_, logged),) = read_motion([file])
+    assert len(logged) == len(steps) if isinstance(logged, list) else False, logged
     assert list(steps) == [str(number) for number in range(len(steps))]
     assert len(steps) == round(found["meta"]["duration_game"] / 0.05)
     assert list(steps["0"]) == [
