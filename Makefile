@@ -106,7 +106,7 @@ doctor: $(READY) ## Check this machine and, through a probe job, the nodes of PA
 
 .PHONY: score
 score: $(READY) ## Score result files of any lab in RESULTS by the rules of BENCH
-	@exec $(HARNESS) score $${AGAINST:+--compare} "$${RESULTS:-outputs/evaluation/latest}" $${AGAINST:+"$$AGAINST"} --bench="$${BENCH:-mini}" \
+	@exec $(HARNESS) score $${AGAINST:+--compare} "$${RESULTS:-outputs/evaluation/latest}" $${AGAINST:+"$$AGAINST"} $${BENCH:+--bench="$$BENCH"} \
 	  $${ON_DUPLICATE:+--on-duplicate="$$ON_DUPLICATE"} $${PARTIAL:+--allow-partial} $${OUTPUT:+--output="$$OUTPUT"} $${SAVE:+--save="$$SAVE"}
 
 .PHONY: simulator

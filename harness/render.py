@@ -52,42 +52,11 @@ def print_envelope(command: str, data: dict[str, Any], exit_code: int) -> None:
     print_json(document)
 
 
-def print_score(report: ScoreReport, *, with_means: bool) -> None:
-    """Print what result files are worth; without ``with_means`` only what was found and what is missing."""
-    from harness.stages.score_text import score_lines
+def print_scores(reports: Mapping[str, ScoreReport], comparison: Comparison | None, *, allow_partial: bool) -> None:
+    """Print what result files are worth: one agent in full, several as a table."""
+    from harness.stages.score_files import text_of
 
-    for line in score_lines(report, with_means=with_means):
-        click.echo(line)
-
-
-def print_score_table(reports: Mapping[str, ScoreReport], *, allow_partial: bool) -> None:
-    """Print one row per agent, and below it what has to be known to read it."""
-    from rich.markup import escape
-    from rich.table import Table
-
-    from harness.stages.score_table import make_table
-
-    shown = make_table(reports, allow_partial=allow_partial)
-    table = Table()
-    for number, heading in enumerate(shown.headings):
-        table.add_column(heading, justify="right" if number else "left")
-    for row in shown.rows:
-        table.add_row(*map(escape, row))
-    _console().print(table)
-    for line in (*shown.notes, *shown.sources):
-        click.echo(line)
-    for name, report in reports.items():
-        if not report.is_complete:
-            counts = f"{report.missing} missing, {len(report.problems)} problems"
-            click.echo(f"{name}: {counts}; harness score with its path alone names them")
-
-
-def print_comparison(comparison: Comparison) -> None:
-    """Print how a second agent differs from the first."""
-    from harness.stages.score_text import comparison_lines
-
-    for line in comparison_lines(comparison):
-        click.echo(line)
+    click.echo(text_of(reports, comparison, allow_partial=allow_partial, width=_console().width), nl=False)
 
 
 def print_navsim(report: NavsimReport, *, with_means: bool) -> None:

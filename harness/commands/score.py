@@ -4,23 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from harness.errors import EXIT_COMPLETE, EXIT_PARTIAL
-from harness.render import print_comparison, print_envelope, print_score, print_score_table
-
-if TYPE_CHECKING:
-    from harness.stages.score import ScoreReport
-    from harness.stages.score_compare import Comparison
+from harness.render import print_envelope, print_scores
 
 _DUPLICATES = ("error", "newest", "first", "all")
 
 
 @click.command("score")
 @click.argument("results", nargs=-1, metavar="[NAME=]PATH...")
-@click.option("--bench", required=True, metavar="SUITE", help="Benchmark whose routes are expected; see harness list.")
+@click.option(
+    "--bench",
+    default="",
+    metavar="SUITE",
+    help="Benchmark whose routes are expected, see harness list; runs of our own say it themselves.",
+)
+@click.option(
+    "--seeds",
+    default="",
+    metavar="LIST",
+    help="Seeds that are expected, such as 1,2,3; default: those that have a record or that a run was to drive.",
+)
+@click.option(
+    "--rules",
+    type=click.Choice(("lb20", "lb21", "bench2drive", "fail2drive")),
+    help="Rules by which the files were made, if not those of the benchmark.",
+)
 @click.option(
     "--on-duplicate",
     type=click.Choice(_DUPLICATES),
@@ -56,20 +67,21 @@ _DUPLICATES = ("error", "newest", "first", "all")
 )
 @click.option(
     "--save",
-    type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
     help="Write scores.txt, .json, .md, .csv, .tex and .html there, too.",
 )
 def score_command(
     results: tuple[str, ...],
     bench: str,
+    seeds: str,
+    rules: str | None,
     on_duplicate: str,
     allow_partial: bool,
     compared: tuple[str, str] | None,
     success: str | None,
     junctions: Path | None,
     output: str,
-    save: Path | None,
+    save: str | None,
 ) -> int:
     """Score result files of any lab: files, folders or archives. NAME=PATH names an agent; several make a table.
 
@@ -77,6 +89,7 @@ def score_command(
     what was missing, crashed or left out. Exits 0 when every expected drive has a record, 3 when some are missing or
     could not be read.
     """
+    from harness.metrics.rules import RuleVersion
     from harness.metrics.success import SuccessRule
     from harness.results.result_set import OnDuplicate
     from harness.stages.score import ScoreRequest, score
@@ -84,12 +97,18 @@ def score_command(
     from harness.stages.score_data import document
     from harness.stages.score_files import rendered, save_all
 
+    if "" in (*results, *(compared or ()), save) or any(result.endswith("=") for result in results):
+        raise click.UsageError("found an empty path, expected one; is a variable not set?")
     agents, pair = _agents(results, compared)
+    if pair and output in ("csv", "latex"):
+        raise click.UsageError(f"--compare with --output {output}: expected text, json, markdown or html")
     reports = {
         name: score(
             ScoreRequest(
                 paths=tuple(map(Path, paths)),
                 bench=bench,
+                seeds=_seeds(seeds),
+                rules=None if rules is None else RuleVersion(rules),
                 on_duplicate=OnDuplicate(on_duplicate),
                 success=None if success is None else SuccessRule(success),
                 junctions=junctions,
@@ -99,16 +118,26 @@ def score_command(
     }
     code = EXIT_COMPLETE if all(report.is_complete for report in reports.values()) else EXIT_PARTIAL
     comparison = compare(reports, *pair) if pair else None
+    saved: list[Path] = []
+    if save is not None:
+        # First, so that a full disk is told before anything else is.
+        saved = save_all(Path(save), reports, comparison, allow_partial=allow_partial)
     if output == "json":
-        print_envelope("score", document(reports, comparison), code)
+        print_envelope("score", document(reports, comparison, allow_partial=allow_partial), code)
     elif output == "text":
-        _print_text(reports, comparison, allow_partial=allow_partial)
+        print_scores(reports, comparison, allow_partial=allow_partial)
     else:
         click.echo(rendered(output, reports, comparison, allow_partial=allow_partial), nl=False)
-    if save is not None:
-        files = save_all(save, reports, comparison, allow_partial=allow_partial)
-        click.echo(f"saved: {', '.join(map(str, files))}", err=True)
+    if saved:
+        click.echo(f"saved: {', '.join(map(str, saved))}", err=True)
     return code
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise click.UsageError(f"--seeds {text!r}: expected numbers with commas, such as 1,2,3") from None
 
 
 def _agents(
@@ -133,13 +162,3 @@ def _agents(
     if not agents:
         raise click.UsageError("found no results, expected [NAME=]PATH... or --compare A B")
     return agents, (pair[0], pair[1]) if pair else None
-
-
-def _print_text(reports: Mapping[str, ScoreReport], comparison: Comparison | None, *, allow_partial: bool) -> None:
-    if len(reports) > 1:
-        print_score_table(reports, allow_partial=allow_partial)
-    else:
-        for report in reports.values():
-            print_score(report, with_means=report.has_headline or allow_partial)
-    if comparison is not None:
-        print_comparison(comparison)

@@ -34,9 +34,10 @@ class PenaltyAudit:
     expected: Mapping[RuleVersion, float]
     fits: tuple[RuleVersion, ...]
 
-    def difference(self, version: RuleVersion) -> float:
-        """Return penalty found minus penalty expected."""
-        return self.route.penalty - self.expected[version]
+    @property
+    def is_telling(self) -> bool:
+        """Whether the versions expect different penalties."""
+        return max(self.expected.values()) - min(self.expected.values()) > TOLERANCE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,11 @@ class AuditReport:
     audits: tuple[PenaltyAudit, ...]
     unreadable: tuple[tuple[ScoredRoute, str], ...]
 
+    @property
+    def telling(self) -> tuple[PenaltyAudit, ...]:
+        """The routes whose penalty depends on the rules."""
+        return tuple(audit for audit in self.audits if audit.is_telling)
+
     def mismatches(self, version: RuleVersion) -> tuple[PenaltyAudit, ...]:
         """Return the routes whose penalty a rule version does not explain."""
         return tuple(audit for audit in self.audits if version not in audit.fits)
@@ -62,8 +68,9 @@ class AuditReport:
 
     @property
     def best_fits(self) -> tuple[RuleVersion, ...]:
-        """Rule versions that explain the most routes; several where the routes do not tell them apart, none if none."""
-        counts = self.fit_counts
+        """Rule versions that explain the most routes among those that tell; several where nothing tells them apart."""
+        judged = self.telling or self.audits
+        counts = {version: sum(version in audit.fits for audit in judged) for version in RuleVersion}
         most = max(counts.values())
         return tuple(version for version, count in counts.items() if count == most > 0)
 

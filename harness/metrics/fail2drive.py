@@ -152,8 +152,6 @@ class Fail2DriveScores:
         per_seed: by seed, then split.
         agent_not_set_up: (seed, number) of drives left out because the agent never started.
         missing: (seed, number) without a drive, in the order of the routes.
-        repeated: (seed, number) with more than one drive; all are averaged in.
-        unknown: (seed, number) of drives that belong to no route or seed of the benchmark, left out.
     """
 
     main: Comparison | None
@@ -164,8 +162,6 @@ class Fail2DriveScores:
     per_seed: Mapping[tuple[str, Split], SplitScores]
     agent_not_set_up: tuple[tuple[str, int], ...]
     missing: tuple[tuple[str, int], ...]
-    repeated: tuple[tuple[str, int], ...]
-    unknown: tuple[tuple[str, int], ...]
 
 
 def route_name(stem: str) -> RouteName | None:
@@ -223,7 +219,6 @@ def aggregate(
     seeds: Sequence[str],
     *,
     rule: SuccessRule = SuccessRule.F2D,
-    keeps_agent_not_set_up: bool = False,
 ) -> Fail2DriveScores:
     """Return the tables of Fail2Drive.
 
@@ -231,8 +226,6 @@ def aggregate(
         routes: every route of the benchmark.
         seeds: every seed that was to be driven; they and ``routes`` make the official divisor.
         rule: what counts as a success; the official one looks at no status.
-        keeps_agent_not_set_up: whether a drive whose agent never started counts as it was scored. The official
-            parser drops it; it counts as zero in the official divisor either way.
 
     Raises:
         HarnessError: no seed is given, or no route of one of the splits.
@@ -240,7 +233,7 @@ def aggregate(
     by_number = {name.number: name for name in routes}
     known_seeds = frozenset(seeds)
     known = [drive for drive in drives if drive.number in by_number and drive.seed in known_seeds]
-    kept = [drive for drive in known if keeps_agent_not_set_up or drive.route.status != _AGENT_NOT_SET_UP]
+    kept = [drive for drive in known if drive.route.status != _AGENT_NOT_SET_UP]
     counts = Counter(_key(drive) for drive in known)
     sizes = Counter((name.split, name.scenario) for name in routes)
     found: dict[tuple[Split, str], list[ScoredRoute]] = {}
@@ -273,10 +266,6 @@ def aggregate(
         per_seed={key: _split_scores(of_seed, half_sizes[key[1]], rule) for key, of_seed in by_seed.items()},
         agent_not_set_up=tuple(_key(drive) for drive in known if drive.route.status == _AGENT_NOT_SET_UP),
         missing=tuple((seed, name.number) for seed in seeds for name in routes if not counts[seed, name.number]),
-        repeated=tuple(sorted(key for key, count in counts.items() if count > 1)),
-        unknown=tuple(
-            _key(drive) for drive in drives if drive.number not in by_number or drive.seed not in known_seeds
-        ),
     )
 
 

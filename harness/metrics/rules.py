@@ -71,6 +71,11 @@ WEIGHTS_21: Final[Mapping[InfractionKind, float]] = {
 MIN_SPEED_WEIGHT_21: Final = 0.4
 
 
+def same_penalties(one: RuleVersion, other: RuleVersion) -> bool:
+    """Tell whether two versions give a record the same penalty; Fail2Drive differs from 2.0 in its sentences only."""
+    return PENALTIES[one] is PENALTIES[other]
+
+
 def penalty(infractions: Iterable[Costed], version: RuleVersion) -> float:
     """Return the factor, 0 to 1, by which the infractions reduce route completion under a rule version."""
     return PENALTIES[version](infractions)

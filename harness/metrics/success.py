@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from harness.datatypes.infraction import InfractionKind
+from harness.datatypes.result import Failure
 from harness.datatypes.scored_route import ScoredRoute
 from harness.metrics import lb20
 
@@ -17,7 +18,8 @@ class SuccessRule(StrEnum):
         B2D: Thinklab-SJTU/Bench2Drive ``tools/merge_route_json.py``: the route was finished, and nothing but the
             minimum-speed log has an entry.
         F2D: autonomousvision/fail2drive ``tools/f2d_result_parser.py``: nothing but minimum speed and leaving the
-            lanes has an entry. The status is not looked at, so a drive that stops early without an event succeeds.
+            lanes has an entry. The status is not looked at, so a drive that stops early without an event succeeds; but
+            one whose agent could not be set up, which that parser drops, is no success.
         PERFECT: kesai-labs/lead ``slurm/evaluation/evaluate_wandb_logger.py``: driving score 100 and penalty 1.
     """
 
@@ -27,6 +29,7 @@ class SuccessRule(StrEnum):
 
 
 _FINISHED = (lb20.STATUS_COMPLETED, lb20.STATUS_PERFECT)
+_AGENT_NOT_SET_UP = lb20.failed_status(Failure.AGENT_SETUP)
 _SPEED = frozenset({InfractionKind.MIN_SPEED.value})
 _SPEED_AND_LANE = _SPEED | {InfractionKind.OUTSIDE_LANES.value}
 
@@ -37,7 +40,7 @@ def is_success(route: ScoredRoute, rule: SuccessRule) -> bool:
         case SuccessRule.B2D:
             return route.status in _FINISHED and _has_only(route, _SPEED)
         case SuccessRule.F2D:
-            return _has_only(route, _SPEED_AND_LANE)
+            return route.status != _AGENT_NOT_SET_UP and _has_only(route, _SPEED_AND_LANE)
         case SuccessRule.PERFECT:
             return route.penalty == 1.0 and route.driving_score == 100.0
 

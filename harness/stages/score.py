@@ -7,21 +7,22 @@ benchmark has, so that a missing route is seen.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from statistics import stdev
 
 from harness.config import SUITES_DIR
 from harness.datatypes.scored_route import ScoredRoute
-from harness.errors import ConfigError
+from harness.errors import ConfigError, HarnessError
+from harness.jobs.run_folder import RunFolder
 from harness.metrics import bench2drive, fail2drive, lb20, lead_parser
 from harness.metrics.audit import AuditReport, audit
 from harness.metrics.route_set import SetScores, lead_repeats, missing_ids, score_set
 from harness.metrics.rules import TITLES, RuleVersion
 from harness.metrics.smoothness import Smoothness
-from harness.metrics.success import SuccessRule
+from harness.metrics.success import SuccessRule, is_success
 from harness.metrics.uncertainty import Interval, bootstrap
 from harness.results.read import read_results
 from harness.results.result_set import FileKind, OnDuplicate, Problem, ReadRecord, ResultSet, Sweep
@@ -29,7 +30,8 @@ from harness.route_facts import RouteFacts, junction_percent, read_junctions, re
 from harness.stages import score_benchmarks
 from harness.stages.garage import GarageReport
 from harness.stages.score_benchmarks import AbilityTable, ParserTables
-from harness.suites import Suite, load_suite
+from harness.stages.score_checks import check_benchmark, check_drives, contradictions, foreign_rules
+from harness.suites import Suite, SuiteRoute, list_suites, load_suite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +40,9 @@ class ScoreRequest:
 
     Attributes:
         paths: result files, folders, archives.
-        bench: name of the suite whose routes are expected.
+        bench: name of the suite whose routes are expected; empty if runs of ours say it.
+        seeds: that are expected, also those without a record.
+        rules: of the drives, if not those of the benchmark.
         success: what counts as a success, if not what the benchmark says.
         junctions: table that says where first junctions lie, instead of the suite's own.
     """
@@ -46,6 +50,8 @@ class ScoreRequest:
     paths: tuple[Path, ...]
     bench: str
     on_duplicate: OnDuplicate = OnDuplicate.ERROR
+    seeds: tuple[int, ...] = ()
+    rules: RuleVersion | None = None
     success: SuccessRule | None = None
     junctions: Path | None = None
 
@@ -67,7 +73,8 @@ class ScoreReport:
         facts: the routes of the suite by XML id.
         records: of the benchmark, by seed, route and repetition.
         scores: over all seeds; its ``expected`` is routes times seeds and repetitions.
-        interval: of the official driving score, over routes drawn anew.
+        interval, success_interval: of the official driving score and success rate, over routes drawn anew. Routes of
+            a pair, which share way, weather and traffic, are drawn together.
         completion_percent: mean route completion over the records; None without any.
         crashed: records whose status says that something broke outside the driving.
         retried: drives that were tried more than once, as far as files tell: attempts of our own runs, and results
@@ -80,7 +87,8 @@ class ScoreReport:
         splits: of Fail2Drive.
         garage: what carla_garage's own parser gives for files of Leaderboard 1.0; None without such files.
         figures: what LEAD's and carla_garage's parser takes from each record; else why it takes nothing.
-        problems: what may be a result and does not count, or not as it stands.
+        foreign_rules: seeds whose penalties the rules of the benchmark do not explain.
+        problems: what may be a result and does not count, or not as it stands; those of ``foreign_rules`` too.
     """
 
     suite: Suite
@@ -90,6 +98,7 @@ class ScoreReport:
     records: tuple[ReadRecord, ...]
     scores: SetScores
     interval: Interval
+    success_interval: Interval
     completion_percent: float | None
     seeds: tuple[SeedScores, ...]
     crashed: int
@@ -105,6 +114,7 @@ class ScoreReport:
     splits: fail2drive.Fail2DriveScores | None
     garage: GarageReport | None
     figures: tuple[lead_parser.RouteFigures, ...] | str
+    foreign_rules: tuple[Problem, ...]
     problems: tuple[Problem, ...]
 
     @property
@@ -113,20 +123,32 @@ class ScoreReport:
         return sum(len(seed.missing) for seed in self.seeds)
 
     @property
+    def dropped(self) -> int:
+        """Drives that Fail2Drive's parser drops, because their agent could not be set up."""
+        return 0 if self.splits is None else len(self.splits.agent_not_set_up)
+
+    @property
     def has_headline(self) -> bool:
-        """Every expected drive has a record, so that its means are those of the whole set."""
-        return not self.missing
+        """Whether the means are those of the whole set by the rules of the benchmark, so that they may be quoted."""
+        is_whole = not self.missing and self.scores.found <= self.scores.expected
+        return is_whole and not self.dropped and not self.foreign_rules
 
     @property
     def is_complete(self) -> bool:
-        """Every expected drive has a record, and every file could be read."""
-        return not self.missing and not self.problems
+        """There is a headline, and every file could be read and agrees with itself."""
+        return self.has_headline and not self.problems
 
     @property
     def deviation(self) -> float | None:
         """Sample standard deviation (divisor n - 1) of the seeds' official driving scores; None for one seed."""
         means = [seed.scores.driving_score for seed in self.seeds]
         return stdev(means) if len(means) > 1 else None
+
+    @property
+    def success_deviation(self) -> float | None:
+        """The same of the seeds' official success rates."""
+        rates = [seed.scores.success_rate for seed in self.seeds]
+        return stdev(rates) if len(rates) > 1 else None
 
     @cached_property
     def stems(self) -> dict[str, str]:
@@ -168,25 +190,34 @@ def score(request: ScoreRequest) -> ScoreReport:
 
     Raises:
         RouteError: no such suite.
-        ConfigError: a path does not exist, or what lies below the paths is of another benchmark.
+        ConfigError: a path does not exist, or what lies below the paths is of another benchmark, or of an unknown one.
         DuplicateError: two results of one drive.
     """
-    suite = load_suite(request.bench, SUITES_DIR)
+    results = read_results(with_all_seeds(request.paths), benchmark=request.bench, on_duplicate=request.on_duplicate)
+    suite = load_suite(request.bench or _stated_benchmark(results), SUITES_DIR)
+    if request.rules is not None:
+        suite = replace(suite, rule_version=request.rules.value)
     facts = read_route_facts(suite.name, SUITES_DIR)
-    results = read_results(request.paths, benchmark=suite.name, on_duplicate=request.on_duplicate)
-    inside = [record for record in results.records if _is_of(record.route, facts)]
-    outside = tuple(sorted({r.route.xml_id for r in results.records if not _is_of(r.route, facts)}))
-    _check_benchmark(results, inside, outside, suite)
+    names = _same_routes(suite, {record.file.benchmark for record in results.records})
+
+    def is_of(record: ReadRecord) -> bool:
+        return record.file.benchmark in names and _is_of(record.route, facts)
+
+    inside = [record for record in results.records if is_of(record)]
+    outside = tuple(sorted({record.route.xml_id for record in results.records if not is_of(record)}))
+    check_benchmark(results, inside, outside, suite)
+    if request.on_duplicate is not OnDuplicate.ALL:
+        check_drives(inside)
+    sweeps = _by_sweep(results, inside, suite, request.seeds)
     rule = request.success or _success_rule(suite)
     routes = [record.route for record in inside]
-    by_sweep = _by_sweep(results, inside, suite)
-    sweeps = tuple(by_sweep)
     is_bench2drive = suite.rule_version == RuleVersion.BENCH2DRIVE
     efficiency, wrong_logs = score_benchmarks.efficiency(inside) if is_bench2drive else (None, ())
     comfort, wrong_motion = score_benchmarks.comfort(results, inside) if is_bench2drive else (None, ())
     garage, wrong_lanes = score_benchmarks.garage(results, suite)
-    junctions = junction_percent(facts) if request.junctions is None else read_junctions(request.junctions)
-    in_file_order = [record for record in results.in_file_order() if _is_of(record.route, facts)]
+    junctions = _junctions(request.junctions, facts, suite)
+    in_file_order = [record for record in results.in_file_order() if is_of(record)]
+    foreign = tuple(foreign_rules(sweeps, suite))
     return ScoreReport(
         suite=suite,
         facts=facts,
@@ -194,9 +225,10 @@ def score(request: ScoreRequest) -> ScoreReport:
         results=results,
         records=tuple(inside),
         scores=score_set(routes, suite.size * len(sweeps), rule),
-        interval=bootstrap(list(route_means(routes, suite, len(sweeps)).values())),
+        interval=bootstrap(list(_by_pair(routes, suite, len(sweeps), lambda route: route.driving_score))),
+        success_interval=bootstrap(list(_by_pair(routes, suite, len(sweeps), lambda route: is_success(route, rule)))),
         completion_percent=sum(route.completion_percent for route in routes) / len(routes),
-        seeds=tuple(_seed_scores(sweep, by_sweep[sweep], suite, rule) for sweep in sweeps),
+        seeds=tuple(_seed_scores(sweep, of_sweep, suite, rule) for sweep, of_sweep in sweeps.items()),
         crashed=sum(lb20.is_crash(route.status) for route in routes),
         retried=sum(record.file.attempts > 1 for record in inside) + results.replaced,
         lead_repeats=_repeated_by_lead(results, in_file_order),
@@ -207,19 +239,39 @@ def score(request: ScoreRequest) -> ScoreReport:
         efficiency=efficiency,
         abilities=score_benchmarks.ability_tables(in_file_order, facts, junctions) if is_bench2drive else (),
         comfort=comfort,
-        splits=score_benchmarks.fail2drive_scores(inside, suite, sweeps, rule) if suite.name == "fail2drive" else None,
+        splits=score_benchmarks.fail2drive_scores(inside, suite, tuple(sweeps), rule)
+        if suite.name == "fail2drive"
+        else None,
         garage=garage,
         figures=score_benchmarks.parser_figures(inside, suite),
-        problems=(*results.problems, *wrong_logs, *wrong_motion, *wrong_lanes),
+        foreign_rules=foreign,
+        problems=(
+            *results.problems,
+            *wrong_logs,
+            *wrong_motion,
+            *wrong_lanes,
+            *contradictions(inside, suite),
+            *foreign,
+        ),
     )
 
 
-def route_means(routes: Sequence[ScoredRoute], suite: Suite, sweeps: int) -> dict[str, float]:
-    """Return the driving score of every route of a suite, mean over so many sweeps; a missing drive is a zero."""
-    totals = {route.route_id: 0.0 for route in suite.routes}
+def _by_pair(
+    routes: Sequence[ScoredRoute], suite: Suite, sweeps: int, value_of: Callable[[ScoredRoute], float]
+) -> Iterable[float]:
+    """Return the mean value of every route of a suite, or pair of routes; a missing drive is a zero."""
+    pairs = {route.route_id: _pair_of(route) for route in suite.routes}
+    sizes = Counter(pairs.values())
+    totals = dict.fromkeys(sizes, 0.0)
     for route in routes:
-        totals[route.xml_id] += route.driving_score
-    return {xml_id: total / sweeps for xml_id, total in totals.items()}
+        totals[pairs[route.xml_id]] += value_of(route)
+    return (total / sizes[pair] / sweeps for pair, total in totals.items())
+
+
+def _pair_of(route: SuiteRoute) -> str:
+    """Return what names a pair of Fail2Drive; a route of another benchmark is alone."""
+    name = fail2drive.route_name(route.stem)
+    return route.route_id if name is None else str(name.pair)
 
 
 def _success_rule(suite: Suite) -> SuccessRule:
@@ -235,38 +287,69 @@ def _is_of(route: ScoredRoute, facts: Mapping[str, RouteFacts]) -> bool:
     return known is not None and (not route.town or route.town.rpartition("/")[2] == known.town)
 
 
-def _check_benchmark(results: ResultSet, inside: Sequence[ReadRecord], outside: Sequence[str], suite: Suite) -> None:
-    if not inside:
-        raise ConfigError(_nothing_found(results, suite), hint="harness score PATH --bench NAME; make list shows them")
-    # Ids are small numbers in most benchmarks, so that some always seem to fit; a town that fits too is no accident.
-    is_sure = all(record.route.town for record in inside)
-    if len(outside) > len({record.route.xml_id for record in inside}) and not is_sure:
-        shown = ", ".join(outside[:5])
-        raise ConfigError(
-            f"found results of {len(outside)} routes that {suite.name} does not have ({shown}), expected its own",
-            hint="--bench with the benchmark that they are of; make list shows all",
-        )
+def with_all_seeds(paths: Sequence[Path]) -> list[Path]:
+    """Return paths, and behind them the folders of the other seeds of runs of ours, which lie elsewhere."""
+    found, known = list(paths), {path.resolve() for path in paths}
+    for path in paths:
+        for folder in _folders_of_seeds(RunFolder(path.resolve())):
+            if folder not in known and folder.is_dir():
+                found.append(folder)
+                known.add(folder)
+    return found
 
 
-def _nothing_found(results: ResultSet, suite: Suite) -> str:
-    if results.problems:
-        return f"no record of {suite.name} found; first problem: {results.problems[0]}"
-    ids = sorted({record.route.xml_id for record in results.records})
-    found = f"routes {', '.join(ids[:5])}" if ids else "no record at all"
-    return f"no record of {suite.name} found in {len(results.files)} files: {found}, expected routes of the suite"
+def _folders_of_seeds(run: RunFolder) -> list[Path]:
+    if run.is_dataset or not run.manifest.is_file():
+        return []
+    try:
+        return list(dict.fromkeys(run.unit_folder(unit).parent for unit in run.units()))
+    except HarnessError:
+        return []  # the reader meets the same manifest, and tells what is wrong with it
 
 
-def _by_sweep(results: ResultSet, inside: Sequence[ReadRecord], suite: Suite) -> dict[Sweep, list[ScoredRoute]]:
-    """Return the records of each sweep that has one, and of each that a run of ours was to drive."""
+def _stated_benchmark(results: ResultSet) -> str:
+    names = sorted({record.file.benchmark for record in results.records})
+    if len(names) == 1 and names[0]:
+        return names[0]
+    found = f"results of {', '.join(name or 'no stated benchmark' for name in names)}" if names else "no record"
+    raise ConfigError(f"found {found}, expected runs of one suite", hint="--bench NAME; make list shows the suites")
+
+
+def _same_routes(suite: Suite, stated: set[str]) -> set[str]:
+    """Return the suites whose results are of this one too, because they have its routes and rules."""
+    same = {"", suite.name}
+    for name in stated - same:
+        if name in list_suites(SUITES_DIR):
+            other = load_suite(name, SUITES_DIR)
+            if (other.folder, other.rule_version) == (suite.folder, suite.rule_version):
+                same.add(name)
+    return same
+
+
+def _junctions(file: Path | None, facts: Mapping[str, RouteFacts], suite: Suite) -> dict[str, float]:
+    known = junction_percent(facts)
+    if file is None:
+        return known
+    if suite.rule_version != RuleVersion.BENCH2DRIVE:
+        raise ConfigError(f"found --junctions for {suite.name}, expected a suite of Bench2Drive, which has abilities")
+    return known | read_junctions(file)
+
+
+def _by_sweep(
+    results: ResultSet, inside: Sequence[ReadRecord], suite: Suite, seeds: Sequence[int]
+) -> dict[Sweep, list[ReadRecord]]:
+    """Return the records of each sweep: of those that have one, that a run of ours was to drive, that are asked for."""
     planned = {Sweep(unit.seed, unit.repetition) for unit in results.planned_units if unit.benchmark == suite.name}
-    sweeps = sorted({record.sweep for record in inside} | planned, key=lambda sweep: sweep.order)
-    by_sweep: dict[Sweep, list[ScoredRoute]] = {sweep: [] for sweep in sweeps}
+    asked = {Sweep(seed, 0) for seed in seeds}
+    order = sorted({record.sweep for record in inside} | planned | asked, key=lambda sweep: sweep.order)
+    sweeps: dict[Sweep, list[ReadRecord]] = {sweep: [] for sweep in order}
     for record in inside:
-        by_sweep[record.sweep].append(record.route)
-    return by_sweep
+        sweeps[record.sweep].append(record)
+    return sweeps
 
 
-def _seed_scores(sweep: Sweep, routes: Sequence[ScoredRoute], suite: Suite, rule: SuccessRule) -> SeedScores:
+def _seed_scores(sweep: Sweep, records: Sequence[ReadRecord], suite: Suite, rule: SuccessRule) -> SeedScores:
+    routes = [record.route for record in records]
     stems = {route.route_id: route.stem for route in suite.routes}
     return SeedScores(
         sweep=sweep,

@@ -47,3 +47,8 @@ def compare(reports: Mapping[str, ScoreReport], first: str, second: str) -> Comp
             for name, stems in by_scenario.items()
         },
     )
+
+
+def may_compare(reports: Mapping[str, ScoreReport], comparison: Comparison, *, allow_partial: bool) -> bool:
+    """Tell whether a comparison may be shown: its difference is easily mistaken for one of two whole sets."""
+    return allow_partial or all(reports[name].has_headline for name in (comparison.first, comparison.second))

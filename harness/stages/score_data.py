@@ -21,20 +21,30 @@ from harness.results.result_set import ReadRecord
 from harness.stages.garage import garage_data
 from harness.stages.score import ScoreReport
 from harness.stages.score_benchmarks import AbilityTable, ParserTables
-from harness.stages.score_compare import Comparison
+from harness.stages.score_compare import Comparison, may_compare
 
 #: Edition of the document.
 SCHEMA: Final = 1
 _DIGEST_LENGTH: Final = 16
 
 
-def document(reports: Mapping[str, ScoreReport], comparison: Comparison | None = None) -> dict[str, Any]:
-    """Return the whole ``data`` of the document."""
+def document(
+    reports: Mapping[str, ScoreReport], comparison: Comparison | None = None, *, allow_partial: bool = False
+) -> dict[str, Any]:
+    """Return the whole ``data`` of the document.
+
+    Args:
+        allow_partial: give the means of an incomplete set too; else they are null.
+    """
+    is_compared = comparison is not None and may_compare(reports, comparison, allow_partial=allow_partial)
     return {
         "schema": SCHEMA,
         "harness_version": __version__,
-        "agents": {name: report_data(report) for name, report in reports.items()},
-        "comparison": None if comparison is None else comparison_data(comparison),
+        "agents": {
+            name: report_data(report, with_means=report.has_headline or allow_partial)
+            for name, report in reports.items()
+        },
+        "comparison": comparison_data(comparison) if comparison is not None and is_compared else None,
     }
 
 
@@ -48,32 +58,23 @@ def digest_of(hashes: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(hashes)).encode()).hexdigest()[:_DIGEST_LENGTH]
 
 
-def report_data(report: ScoreReport) -> dict[str, Any]:
-    """Return one agent."""
+def report_data(report: ScoreReport, *, with_means: bool) -> dict[str, Any]:
+    """Return one agent; without ``with_means`` every mean is null, and what was found is there all the same."""
+    means = _means_data(report)
     return {
         "benchmark": report.suite.name,
         "set_version": report.suite.set_version,
         "rules": report.suite.rule_version,
         "success_rule": report.rule.value,
         "digest": digest(report),
+        "has_headline": report.has_headline,
+        "is_complete": report.is_complete,
         **_counts(report),
-        "official": {"driving_score": report.scores.driving_score, "success_rate": report.scores.success_rate},
-        "available": {
-            "driving_score": report.scores.available_driving_score,
-            "success_rate": report.scores.available_success_rate,
-            "route_completion": report.completion_percent,
-        },
-        "driving_score_std": report.deviation,
-        "driving_score_interval": _interval_data(report.interval),
+        **(means if with_means else dict.fromkeys(means)),
         "seeds": [
-            {**seed.sweep._asdict(), "missing": list(seed.missing), **_set_data(seed.scores)} for seed in report.seeds
+            {**seed.sweep._asdict(), "found": seed.scores.found, "missing": list(seed.missing)} for seed in report.seeds
         ],
         "statuses": dict(report.statuses),
-        "scenarios": {name: _set_data(scores) for name, scores in report.scenarios.items()},
-        **_bench2drive_data(report),
-        "fail2drive": None if report.splits is None else _fail2drive_data(report.splits),
-        "lead_parser": _parser_data(report),
-        "carla_garage": None if report.garage is None else garage_data(report.garage),
         "audit": _audit_data(report),
         "routes": [_route_data(report, record) for record in report.records],
         "lead_repeats": list(report.lead_repeats),
@@ -84,6 +85,27 @@ def report_data(report: ScoreReport) -> dict[str, Any]:
             {"file": file.name, "kind": file.kind.value, "sha256": file.sha256, "counted": file.counted}
             for file in report.results.files
         ],
+    }
+
+
+def _means_data(report: ScoreReport) -> dict[str, Any]:
+    return {
+        "official": {"driving_score": report.scores.driving_score, "success_rate": report.scores.success_rate},
+        "available": {
+            "driving_score": report.scores.available_driving_score,
+            "success_rate": report.scores.available_success_rate,
+            "route_completion": report.completion_percent,
+        },
+        "driving_score_std": report.deviation,
+        "success_rate_std": report.success_deviation,
+        "driving_score_interval": _interval_data(report.interval),
+        "success_rate_interval": _interval_data(report.success_interval),
+        "seed_means": [{**seed.sweep._asdict(), **_set_data(seed.scores)} for seed in report.seeds],
+        "scenarios": {name: _set_data(scores) for name, scores in report.scenarios.items()},
+        **_bench2drive_data(report),
+        "fail2drive": None if report.splits is None else _fail2drive_data(report.splits),
+        "lead_parser": _parser_data(report),
+        "carla_garage": None if report.garage is None else garage_data(report.garage),
     }
 
 
@@ -104,6 +126,7 @@ def _counts(report: ScoreReport) -> dict[str, int]:
         "missing": report.missing,
         "crashed": report.crashed,
         "retried": report.retried,
+        "dropped": report.dropped,
         "successes": report.scores.successes,
     }
 
@@ -137,10 +160,23 @@ def _paired_data(found: Paired) -> dict[str, Any]:
 def _bench2drive_data(report: ScoreReport) -> dict[str, Any]:
     efficiency, comfort = report.efficiency, report.comfort
     return {
-        "efficiency": None if efficiency is None else {"percent": efficiency.percent, "routes": efficiency.routes},
+        "efficiency": None
+        if efficiency is None
+        else {
+            "percent": efficiency.percent,
+            "routes": efficiency.routes,
+            "without_entry": list(efficiency.without_entry),
+            "only_too_fast": list(efficiency.only_too_fast),
+            "entries_left_out": efficiency.entries_left_out,
+        },
         "comfort": None
         if comfort is None
-        else {"share": comfort.value, "routes": comfort.routes, "missing": list(comfort.missing)},
+        else {
+            "share": comfort.value,
+            "routes": comfort.routes,
+            "missing": list(comfort.missing),
+            "too_short": list(comfort.too_short),
+        },
         "abilities": {table.formula.value: _ability_data(table) for table in report.abilities},
     }
 
@@ -242,6 +278,7 @@ def _audit_data(report: ScoreReport) -> dict[str, Any]:
                 "route_id": each.route.route_id,
                 "penalty": each.route.penalty,
                 "expected": {version.value: value for version, value in each.expected.items()},
+                "fits": [version.value for version in each.fits],
             }
             for each in audit.mismatches(report.rule_version)
         ],

@@ -10,7 +10,7 @@ from pathlib import PurePath
 from typing import Final
 
 from harness.metrics import fail2drive
-from harness.metrics.bench2drive import AbilityFormula
+from harness.metrics.bench2drive import ABILITIES, AbilityFormula
 from harness.results.result_set import shown
 from harness.stages.score import ScoreReport
 from harness.stages.score_text import change_text, provenance
@@ -30,76 +30,116 @@ def make_table(reports: Mapping[str, ScoreReport], *, allow_partial: bool = Fals
     """Return the table of several agents, by name; all reports are of one benchmark.
 
     Args:
-        allow_partial: show the scores of an incomplete set too, its missing routes counted as zero. Fail2Drive's
-            means are over the drives there are, so that an incomplete set never has scores there.
+        allow_partial: show the means of an incomplete set too.
     """
     first = next(iter(reports.values()))
-    notes = [
-        f"{first.suite.title} ({first.suite.set_version}), success by rule {first.rule.value}",
-        "missing routes count as zero" if allow_partial else "no scores where drives are missing",
-    ]
-    row_of: Callable[[str, ScoreReport, bool], tuple[str, ...]] = _plain_row
-    headings: tuple[str, ...] = _PLAIN
+    notes = [f"{first.title}, success by rule {first.rule.value}", _note_on_gaps(reports, allow_partial)]
+    columns: Mapping[str, Callable[[ScoreReport], str]] = _PLAIN
     if first.splits is not None:
         notes.append("percentages in brackets: change from Base to Generalization of the rounded values")
-        row_of, headings = _fail2drive_row, _FAIL2DRIVE
+        columns = _FAIL2DRIVE
     elif first.abilities:
-        notes.append(f"abilities: mean of the five by the formula of {AbilityFormula.V003}")
-        row_of, headings = _bench2drive_row, _BENCH2DRIVE
+        notes.append(f"abilities by the formula of {AbilityFormula.V003}, over the routes found")
+        columns = _BENCH2DRIVE
+    is_shown = {name: report.has_headline or allow_partial for name, report in reports.items()}
     return Table(
-        headings=headings,
-        rows=tuple(row_of(shown(name), each, each.has_headline or allow_partial) for name, each in reports.items()),
+        headings=("agent", *(heading.replace("SR", f"SR ({first.rule.value})") for heading in columns), *_COUNTS),
+        rows=tuple(
+            (
+                name,
+                *(cell(report) if is_shown[name] else "-" for cell in columns.values()),
+                *(count(report) for count in _COUNTS.values()),
+            )
+            for name, report in reports.items()
+        ),
         notes=tuple(notes),
-        sources=tuple(f"{shown(name)}: {provenance(report)}" for name, report in reports.items()),
+        sources=tuple(f"{name}: {provenance(report)}; {_audited(report)}" for name, report in reports.items()),
     )
 
 
-_PLAIN: Final = ("agent", "DS", "95 %", "SR", "seeds", "drives")
-_BENCH2DRIVE: Final = ("agent", "DS", "95 %", "SR", "efficiency", "comfort", "abilities", "seeds", "drives")
-_FAIL2DRIVE: Final = ("agent", "Base DS", "Base SR", "Base HM", "DS", "SR", "HM", "seeds", "drives")
+def _note_on_gaps(reports: Mapping[str, ScoreReport], allow_partial: bool) -> str:
+    if all(report.has_headline for report in reports.values()):
+        return "no drive is missing"
+    if not allow_partial:
+        return "no means where drives are missing, could not be set up or follow other rules"
+    return "missing drives are zeros in DS and SR, and left out of every other mean and of Base and Gen"
 
 
-def _plain_row(name: str, report: ScoreReport, is_shown: bool) -> tuple[str, ...]:
-    if not is_shown:
-        return (name, *["-"] * 3, *_counts(report))
-    return (
-        name,
-        f"{report.scores.driving_score:.2f}",
-        f"{report.interval.low:.1f} to {report.interval.high:.1f}",
-        f"{100.0 * report.scores.success_rate:.2f}",
-        *_counts(report),
+def _audited(report: ScoreReport) -> str:
+    fits = len(report.audit.audits) - len(report.audit.mismatches(report.rule_version))
+    return f"{fits} of {len(report.audit.audits)} penalties follow from their events"
+
+
+def _number(value: float | None, scale: float = 1.0) -> str:
+    return "-" if value is None else f"{scale * value:.2f}"
+
+
+def _interval(report: ScoreReport) -> str:
+    return f"{report.interval.low:.1f} to {report.interval.high:.1f}"
+
+
+def _normalised(report: ScoreReport) -> str:
+    return "-" if isinstance(report.parser, str) else f"{report.parser.normalised_driving_score:.2f}"
+
+
+def _comfort(report: ScoreReport) -> str:
+    if report.comfort is None or report.comfort.value is None:
+        return "-"
+    part = (
+        "" if report.comfort.routes == report.scores.found else f" ({report.comfort.routes} of {report.scores.found})"
     )
+    return f"{100.0 * report.comfort.value:.2f}{part}"
 
 
-def _bench2drive_row(name: str, report: ScoreReport, is_shown: bool) -> tuple[str, ...]:
-    plain = _plain_row(name, report, is_shown)
-    if not is_shown:
-        return (*plain[:4], *["-"] * 3, *_counts(report))
-    efficiency = None if report.efficiency is None else report.efficiency.percent
-    comfort = None if report.comfort is None else report.comfort.value
-    abilities = next(table.mean for table in report.abilities if table.formula is AbilityFormula.V003)
-    shares = ("-" if share is None else f"{100.0 * share:.2f}" for share in (comfort, abilities))
-    return (*plain[:4], "-" if efficiency is None else f"{efficiency:.2f}", *shares, *_counts(report))
+def _ability(name: str) -> Callable[[ScoreReport], str]:
+    def cell(report: ScoreReport) -> str:
+        table = next(table for table in report.abilities if table.formula is AbilityFormula.V003)
+        return _number(table.mean if name == "mean" else table.values[name], 100.0)
+
+    return cell
 
 
-def _fail2drive_row(name: str, report: ScoreReport, is_shown: bool) -> tuple[str, ...]:
-    if not is_shown or report.splits is None or report.splits.main is None or report.missing:
-        return (name, *["-"] * 6, *_counts(report))
-    row = fail2drive.printed_row(report.splits.main)
-    return (
-        name,
-        f"{row.base_driving_score:.1f}",
-        f"{row.base_success:.1f}",
-        f"{row.base_harmonic_mean:.1f}",
-        f"{row.driving_score:.1f} ({change_text(row.driving_score_change)})",
-        f"{row.success:.1f} ({change_text(row.success_change)})",
-        f"{row.harmonic_mean:.1f} ({change_text(row.harmonic_mean_change)})",
-        *_counts(report),
-    )
+def _of_row(cell: Callable[[fail2drive.PrintedRow], str]) -> Callable[[ScoreReport], str]:
+    def of_report(report: ScoreReport) -> str:
+        main = None if report.splits is None else report.splits.main
+        return "-" if main is None else cell(fail2drive.printed_row(main))
+
+    return of_report
 
 
-def _counts(report: ScoreReport) -> tuple[str, str]:
-    return str(len(report.seeds)), f"{report.scores.found} of {report.scores.expected}"
+_MEANS: Final[Mapping[str, Callable[[ScoreReport], str]]] = {
+    "DS": lambda report: _number(report.scores.driving_score),
+    "95 %": _interval,
+    "spread": lambda report: _number(report.deviation),
+    "SR": lambda report: _number(report.scores.success_rate, 100.0),
+}
+_PLAIN: Final[Mapping[str, Callable[[ScoreReport], str]]] = {
+    **_MEANS,
+    "RC found": lambda report: _number(report.completion_percent),
+    "DS found": lambda report: _number(report.scores.available_driving_score),
+    "normalised DS": _normalised,
+}
+_BENCH2DRIVE: Final[Mapping[str, Callable[[ScoreReport], str]]] = {
+    **_MEANS,
+    "efficiency": lambda report: _number(None if report.efficiency is None else report.efficiency.percent),
+    "comfort": _comfort,
+    **{name.replace("_", " "): _ability(name) for name in ABILITIES},
+    "mean ability": _ability("mean"),
+}
+_FAIL2DRIVE: Final[Mapping[str, Callable[[ScoreReport], str]]] = {
+    "Base DS": _of_row(lambda row: f"{row.base_driving_score:.1f}"),
+    "Base SR": _of_row(lambda row: f"{row.base_success:.1f}"),
+    "Base HM": _of_row(lambda row: f"{row.base_harmonic_mean:.1f}"),
+    "Gen DS": _of_row(lambda row: f"{row.driving_score:.1f} ({change_text(row.driving_score_change)})"),
+    "Gen SR": _of_row(lambda row: f"{row.success:.1f} ({change_text(row.success_change)})"),
+    "Gen HM": _of_row(lambda row: f"{row.harmonic_mean:.1f} ({change_text(row.harmonic_mean_change)})"),
+}
+_COUNTS: Final[Mapping[str, Callable[[ScoreReport], str]]] = {
+    "seeds": lambda report: str(len(report.seeds)),
+    "drives": lambda report: f"{report.scores.found} of {report.scores.expected}",
+    "crashed": lambda report: str(report.crashed),
+    "retried": lambda report: str(report.retried),
+}
 
 
 # --- formats ---------------------------------------------------------------------------------------------------------
@@ -163,7 +203,7 @@ def split_agents(arguments: Sequence[str], exists: Callable[[str], bool]) -> dic
     for argument in arguments:
         name, sign, path = argument.partition("=")
         if sign and name and not exists(argument):
-            agents.setdefault(name, []).append(path)
+            agents.setdefault(shown(name), []).append(path)
         else:
             agents[""] = unnamed
             unnamed.append(argument)
@@ -174,7 +214,7 @@ def split_agents(arguments: Sequence[str], exists: Callable[[str], bool]) -> dic
 def name_of(path: str) -> str:
     """Return what an agent is called whose results lie at a path: its last part without suffixes."""
     last = PurePath(path).name or path
-    return last.partition(".")[0] or last
+    return shown(last.partition(".")[0] or last)
 
 
 def _free_name(name: str, taken: Collection[str]) -> str:

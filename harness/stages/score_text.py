@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from statistics import stdev
 
 from harness import __version__
 from harness.metrics import fail2drive
@@ -11,6 +12,7 @@ from harness.metrics.bench2drive import TRAFFIC_SIGNS
 from harness.metrics.fail2drive import Split
 from harness.metrics.rules import TITLES, RuleVersion
 from harness.metrics.uncertainty import LEVEL, Paired
+from harness.results.result_set import named
 from harness.stages.garage import garage_lines
 from harness.stages.score import ScoreReport
 from harness.stages.score_compare import Comparison
@@ -32,18 +34,41 @@ def score_lines(report: ScoreReport, *, with_means: bool) -> Iterator[str]:
     """
     scores = report.scores
     yield report.title
-    seeds = ", ".join(str(seed.sweep) for seed in report.seeds)
+    seeds = named((str(seed.sweep) for seed in report.seeds), _SHOWN)
     counts = (
         f"{scores.expected} expected, {scores.found} found, {report.missing} missing, {report.crashed} crashed, "
         f"{report.retried} retried"
     )
     yield f"drives: {counts}; {len(report.seeds)} seed(s): {seeds}"
+    yield from _counts(report)
     if with_means:
         yield from _means(report)
     else:
-        yield "no score of an incomplete set; --allow-partial prints it with its divisor"
+        yield f"no score of {_why_no_headline(report)}; --allow-partial prints it with its divisor"
     yield from _audit(report)
     yield from _left_out(report)
+
+
+def _counts(report: ScoreReport) -> Iterator[str]:
+    found, expected = report.scores.found, report.scores.expected
+    if found > expected:
+        yield f"  {found - expected} more than expected: repeated drives are added, as the benchmarks' own tools do"
+    if report.dropped:
+        yield f"  {report.dropped} whose agent could not be set up: zeros in the official number, dropped in the splits"
+    if len(report.lead_repeats):
+        yield f"  LEAD's scripts would throw {len(report.lead_repeats)} of the files away and drive again"
+    published = set(report.suite.seeds)
+    if len(report.seeds) < len(published):
+        seeds = ",".join(map(str, sorted(published)))
+        yield f"  the benchmark has {len(published)} seeds; --seeds {seeds} counts those without a record as missing"
+
+
+def _why_no_headline(report: ScoreReport) -> str:
+    if report.missing:
+        return "an incomplete set"
+    if report.dropped:
+        return "a set whose agent could not always be set up"
+    return "drives by other rules" if report.foreign_rules else "repeated drives"
 
 
 def comparison_lines(comparison: Comparison) -> Iterator[str]:
@@ -67,15 +92,19 @@ def _won_and_lost(found: Paired) -> str:
 
 def _means(report: ScoreReport) -> Iterator[str]:
     scores, deviation = report.scores, report.deviation
-    spread = "" if deviation is None else f", spread {deviation:.2f} over {len(report.seeds)} seeds (sample formula)"
     yield (
-        f"official (missing = 0, divisor {scores.expected}): DS {scores.driving_score:.2f}{spread}, "
-        f"SR {100.0 * scores.success_rate:.2f} %"
+        f"official (missing = 0, divisor {scores.expected}): DS {scores.driving_score:.2f}, "
+        f"SR {100.0 * scores.success_rate:.2f} % ({report.rule})"
     )
     yield (
-        f"  {100.0 * LEVEL:.0f} % of the scores of routes drawn anew lie between {report.interval.low:.2f} and "
-        f"{report.interval.high:.2f}"
+        f"  {100.0 * LEVEL:.0f} % of routes drawn anew: DS {report.interval.low:.2f} to {report.interval.high:.2f}, "
+        f"SR {100.0 * report.success_interval.low:.2f} to {100.0 * report.success_interval.high:.2f} %"
     )
+    if deviation is not None and report.success_deviation is not None:
+        yield (
+            f"  spread over {len(report.seeds)} seeds (sample formula): DS {deviation:.2f}, "
+            f"SR {100.0 * report.success_deviation:.2f} %"
+        )
     if scores.available_driving_score is not None and scores.available_success_rate is not None:
         yield (
             f"over those found (divisor {scores.found}): DS {scores.available_driving_score:.2f}, "
@@ -83,7 +112,9 @@ def _means(report: ScoreReport) -> Iterator[str]:
         )
     yield f"success by rule {report.rule.value}: {scores.successes} of {scores.found}"
     if report.efficiency is not None and report.efficiency.percent is not None:
-        yield f"driving efficiency: {report.efficiency.percent:.2f} % over {report.efficiency.routes} records"
+        left_out = len(report.efficiency.without_entry) + len(report.efficiency.only_too_fast)
+        without = f", {left_out} have no usable entry" if left_out else ""
+        yield f"driving efficiency: {report.efficiency.percent:.2f} % over {report.efficiency.routes} records{without}"
     yield from _comfort_and_abilities(report)
     if report.splits is not None:
         yield from _splits(report.splits)
@@ -134,7 +165,7 @@ def _splits(scores: fail2drive.Fail2DriveScores) -> Iterator[str]:
         half = scores.splits[split]
         yield (
             f"{split.value}: DS {half.driving_score:.1f}, SR {half.success_percent:.1f} %, HM {half.harmonic_mean:.1f} "
-            f"over {half.scores.found} of {half.scores.expected}"
+            f"over {half.scores.found} of {half.scores.expected}{_split_spread(scores, split)}"
         )
     if scores.main is not None:
         printed = fail2drive.printed_row(scores.main)
@@ -150,6 +181,15 @@ def _splits(scores: fail2drive.Fail2DriveScores) -> Iterator[str]:
         )
 
 
+def _split_spread(scores: fail2drive.Fail2DriveScores, split: Split) -> str:
+    halves = [half.scores for (_, of_split), half in scores.per_seed.items() if of_split is split]
+    if len(halves) < 2:
+        return ""
+    driving_score = stdev(half.driving_score for half in halves)
+    success = 100.0 * stdev(half.success_rate for half in halves)
+    return f"; spread over {len(halves)} seeds DS {driving_score:.1f}, SR {success:.1f} %"
+
+
 def _audit(report: ScoreReport) -> Iterator[str]:
     audit = report.audit
     wanted: RuleVersion = report.rule_version
@@ -157,19 +197,23 @@ def _audit(report: ScoreReport) -> Iterator[str]:
     yield f"audit: {fits} penalties follow from their events by {TITLES[wanted]}"
     if wanted not in audit.best_fits:
         yield f"  the files fit better to: {', '.join(TITLES[version] for version in audit.best_fits) or 'no rules'}"
-    for each in audit.mismatches(wanted)[:_SHOWN]:
-        route = each.route
-        yield f"  {route.route_id}: found penalty {route.penalty:.6f}, expected {each.expected[wanted]:.6f}"
+    mismatches = audit.mismatches(wanted)
+    for each in mismatches[:_SHOWN]:
+        expected = f"expected {each.expected[wanted]:.6f}, found fits {', '.join(each.fits) or 'no rules'}"
+        yield f"  {each.route.route_id}: found penalty {each.route.penalty:.6f}, {expected}"
+    if len(mismatches) > _SHOWN:
+        yield f"  and {len(mismatches) - _SHOWN} more; --output json lists all"
     for route, reason in audit.unreadable[:_SHOWN]:
         yield f"  {route.route_id}: not audited: {reason}"
 
 
 def _left_out(report: ScoreReport) -> Iterator[str]:
     yield "statuses: " + ", ".join(f"{count} {status}" for status, count in report.statuses.items())
-    for seed in report.seeds:
-        if seed.missing:
-            more = f" and {len(seed.missing) - _SHOWN} more" if len(seed.missing) > _SHOWN else ""
-            yield f"missing of seed {seed.sweep}: {', '.join(seed.missing[:_SHOWN])}{more}"
+    lacking = [seed for seed in report.seeds if seed.missing]
+    for seed in lacking[:_SHOWN]:
+        yield f"missing of seed {seed.sweep}: {named(seed.missing, _SHOWN)}"
+    if len(lacking) > _SHOWN:
+        yield f"and {len(lacking) - _SHOWN} more seeds with missing routes; --output json lists all"
     if report.outside:
         yield f"records of other routes, not counted: {', '.join(report.outside[:_SHOWN])} ({len(report.outside)})"
     for problem in report.problems[:_SHOWN]:

@@ -34,7 +34,7 @@ def test_penalties_are_those_of_their_sentences(
     assert found == [place for place in UNEXPLAINED if place[0].startswith(below)]
     assert [(each.route.route_id, each.fits) for each in report.mismatches(version)] == [(id_, ()) for _, id_ in found]
     # What is left is the rounding of the sentences: two decimals of a percentage.
-    assert max(abs(each.difference(version)) for each in report.audits if each.fits) < 5e-5
+    assert max(abs(each.route.penalty - each.expected[version]) for each in report.audits if each.fits) < 5e-5
 
 
 def test_other_rules_do_not_explain_them(harness_data: Path) -> None:

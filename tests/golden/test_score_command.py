@@ -35,7 +35,7 @@ def test_published_rows_of_fail2drive(harness_data: Path, agent: str) -> None:
     for how, (score_change, success_change) in (("parser", rounded_first), ("leaderboard", unrounded)):
         assert f"as the {how} does: DS {score_change:+.1f} %, SR {success_change:+.1f} %" in answer.stdout
     assert "600 of 600 penalties follow from their events" in answer.stdout
-    assert agent != "TFv6" or "DS 84.85, spread 0.96 over 3 seeds (sample formula)" in answer.stdout
+    assert agent != "TFv6" or "spread over 3 seeds (sample formula): DS 0.96, SR 1.00 %" in answer.stdout
     data = agent_of(path, "--bench", "fail2drive")
     assert (data["expected"], data["found"], data["missing"]) == (600, 600, 0)
 
@@ -150,20 +150,23 @@ def test_scores_state_an_interval(harness_data: Path) -> None:
 
 
 FAIL2DRIVE_TABLE = """\
-| agent | Base DS | Base SR | Base HM | DS | SR | HM | seeds | drives |
-| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
-| TFv6 | 90.2 | 93.3 | 91.7 | 79.5 (-11.9 %) | 70.7 (-24.2 %) | 74.8 (-18.4 %) | 3 | 600 of 600 |
-| BridgeDrive | 91.6 | 95.0 | 93.3 | 82.0 (-10.5 %) | 75.0 (-21.1 %) | 78.3 (-16.0 %) | 3 | 600 of 600 |
-| BevAD | 87.4 | 83.3 | 85.3 | 82.3 (-5.8 %) | 68.7 (-17.5 %) | 74.9 (-12.2 %) | 3 | 600 of 600 |
+| agent | Base DS | Base SR (f2d) | Base HM | Gen DS | Gen SR (f2d) | Gen HM | seeds | drives | crashed | retried |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+| TFv6 | 90.2 | 93.3 | 91.7 | 79.5 (-11.9 %) | 70.7 (-24.2 %) | 74.8 (-18.4 %) | 3 | 600 of 600 | 0 | 0 |
+| BridgeDrive | 91.6 | 95.0 | 93.3 | 82.0 (-10.5 %) | 75.0 (-21.1 %) | 78.3 (-16.0 %) | 3 | 600 of 600 | 0 | 0 |
+| BevAD | 87.4 | 83.3 | 85.3 | 82.3 (-5.8 %) | 68.7 (-17.5 %) | 74.9 (-12.2 %) | 3 | 600 of 600 | 0 | 0 |
 
-Fail2Drive (a7937410291f), success by rule f2d; no scores where drives are missing; percentages in brackets: change \
-from Base to Generalization of the rounded values
+Fail2Drive (a7937410291f), rules Leaderboard 2.0, success by rule f2d; no drive is missing; percentages in brackets: \
+change from Base to Generalization of the rounded values
 
-TFv6: from 600 file(s), digest 0db4f5705183ad20, rules lb20, carla-harness VERSION
+TFv6: from 600 file(s), digest 0db4f5705183ad20, rules lb20, carla-harness VERSION; \
+600 of 600 penalties follow from their events
 
-BridgeDrive: from 600 file(s), digest 3e968bd462c8d208, rules lb20, carla-harness VERSION
+BridgeDrive: from 600 file(s), digest 3e968bd462c8d208, rules lb20, carla-harness VERSION; \
+600 of 600 penalties follow from their events
 
-BevAD: from 600 file(s), digest c23c6596954c1281, rules lb20, carla-harness VERSION
+BevAD: from 600 file(s), digest c23c6596954c1281, rules lb20, carla-harness VERSION; \
+600 of 600 penalties follow from their events
 """
 
 
@@ -184,7 +187,7 @@ def test_an_incomplete_agent_has_no_scores_in_a_table_unless_asked_for(harness_d
     agents = [f"whole={results / 'plant2_tfpp'}", f"part={results / 'lead_tfv6_single_seed'}", "--bench", "bench2drive"]
     answer = score(*agents, "--output", "markdown")
     assert answer.return_value == 3
-    assert "| part | - | - | - | - | - | - | 1 | 211 of 220 |" in answer.stdout
-    assert "part: 9 missing, 9 problems" in score(*agents).stdout
+    assert f"| part |{12 * ' - |'} 1 | 211 of 220 | 9 | 0 |" in answer.stdout
+    assert "part: 9 problem(s)" in score(*agents).stdout
     asked = score(*agents, "--allow-partial", "--output", "markdown").stdout
-    assert "| part | 85.72 |" in asked and "missing routes count as zero" in asked
+    assert "| part | 85.72 |" in asked and "missing drives are zeros in DS and SR" in asked

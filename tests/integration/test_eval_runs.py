@@ -121,6 +121,15 @@ def test_seeds_have_folders_of_their_own_and_other_traffic(evaluation: Evaluatio
     sections = [json.loads(file.read_text())["harness"] for file in (first, second)]
     assert sections[0]["traffic_seed"] != sections[1]["traffic_seed"]
     assert (evaluation.folder / second).parents[1].joinpath("run").resolve() == evaluation.runs()[0]
+    # What is scored by default is the folder of the first seed, and with it all seeds; it says its suite itself.
+    with evaluation.start("score", "outputs/evaluation/latest", "--allow-partial", "--output", "json") as process:
+        out, err = process.communicate(timeout=60.0)
+    assert process.returncode == 3, err
+    (scored,) = json.loads(out)["data"]["agents"].values()
+    assert (scored["benchmark"], scored["found"], scored["expected"]) == ("longest6", 2, 72)
+    assert scored["problems"] == []
+    ours = [row["scores"]["score_composed"] for row in data["routes"]]
+    assert [row["driving_score"] for row in scored["routes"]] == ours
 
 
 def test_a_route_that_cannot_be_driven_makes_the_run_partial_until_it_can(evaluation: Evaluation) -> None:

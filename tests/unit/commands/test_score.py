@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
@@ -78,3 +79,46 @@ def test_any_bytes_as_a_table_of_junctions(data: bytes) -> None:
         table = write(Path(name, "j.csv"), b"xml_id,percent\n" + data)
         code, said = run(results, "--bench", "bench2drive", "--junctions", table)
         assert code == 3 or (code == 2 and "j.csv" in said and "\n" not in said.strip())
+
+
+def test_json_is_one_document_though_saving_fails(tmp_path: Path) -> None:
+    results = write(tmp_path / "a.json", checkpoint([record(1)]))
+    (tmp_path / "out" / "scores.csv").mkdir(parents=True)
+    arguments = (results, "--bench", "mini", "--output", "json", "--save", tmp_path / "out")
+    with pytest.raises(HarnessError, match=r"cannot write .*scores.csv: found a folder") as caught:
+        CliRunner().invoke(cli, ["score", *map(str, arguments)], standalone_mode=False, catch_exceptions=False)
+    assert caught.value.exit_code
+    assert [each.name for each in (tmp_path / "out").iterdir()] == ["scores.csv"], "no form before all are ready"
+
+
+def test_an_empty_path_is_a_variable_that_is_not_set(tmp_path: Path) -> None:
+    results = write(tmp_path / "a.json", checkpoint([record(1)]))
+    for arguments in (("",), (results, "--save", ""), ("--compare", "", str(results)), ("X=",)):
+        with pytest.raises(click.UsageError, match="empty path"):
+            CliRunner().invoke(
+                cli, ["score", "--bench", "mini", *map(str, arguments)], standalone_mode=False, catch_exceptions=False
+            )
+
+
+def test_what_cannot_show_a_comparison_says_so(tmp_path: Path) -> None:
+    results = write(tmp_path / "a.json", checkpoint([record(1)]))
+    arguments = ["score", "--bench", "mini", f"A={results}", f"B={results}", "--compare", "A", "B"]
+    for form in ("csv", "latex"):
+        with pytest.raises(click.UsageError, match="expected text, json, markdown or html"):
+            CliRunner().invoke(cli, [*arguments, "--output", form], standalone_mode=False, catch_exceptions=False)
+    for form in ("text", "markdown"):
+        assert "no comparison with an incomplete set" in run(*arguments[1:], "--output", form)[1]
+        assert "B against A on 1 routes" in run(*arguments[1:], "--output", form, "--allow-partial")[1]
+    silent, asked = (
+        json.loads(run(*arguments[1:], "--output", "json", *more)[1])["data"] for more in ((), ("--allow-partial",))
+    )
+    assert (silent["comparison"], silent["agents"]["A"]["official"]) == (None, None)
+    assert (asked["comparison"]["routes"], asked["agents"]["A"]["found"]) == (1, 1)
+
+
+def test_a_name_cannot_draw_on_the_terminal(tmp_path: Path) -> None:
+    results = write(tmp_path / "a.json", checkpoint([record(1)]))
+    name = "\x1b[31mred\n:car:[b]"
+    for form in (*FORMS, "html"):
+        _, said = run(f"{name}={results}", f"B={results}", "--bench", "mini", "--output", form, "--allow-partial")
+        assert "\x1b" not in said and ":car:[b]" in said, form

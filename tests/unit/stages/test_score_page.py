@@ -44,7 +44,9 @@ def scored(folder: Path, records: list[dict[str, Any]], seed: int = 1) -> ScoreR
 
 
 def drive(xml_id: int, driving_score: float = 50.0, **changes: Any) -> dict[str, Any]:
-    scores = {"score_route": 100.0, "score_penalty": driving_score / 100.0, "score_composed": driving_score}
+    """Draw a drive over a red light, which costs 0.7."""
+    completion = round(driving_score / 0.7, 2)
+    scores = {"score_route": completion, "score_penalty": 0.7, "score_composed": driving_score}
     return record(xml_id, scores=scores, **changes)
 
 
@@ -76,12 +78,12 @@ class Parsed(HTMLParser):
 
 
 def test_a_complete_set_has_its_scores_with_divisors(tmp_path: Path) -> None:
-    for seed, driving_score in ((1, 70.0), (2, 74.0)):
+    for seed, driving_score in ((1, 70.0), (2, 63.0)):
         report = scored(tmp_path, [drive(xml_id, driving_score) for xml_id in ROUTES], seed)
     words = " ".join(" ".join(Parsed(page({"A": report})).texts).split())
-    assert "A 72.00 driving score 0.00 % success rate" in words
-    assert "Official 72.00 0.00 - 32 Found only 72.00 0.00 100.00 32" in words
-    assert f"Seed spread {math.sqrt(8.0):.2f} (sample formula, n = 2)" in words
+    assert "A 66.50 driving score 0.00 % success rate" in words
+    assert "Official 66.50 0.00 - 32 Found only 66.50 0.00 95.00 32" in words
+    assert f"Seed spread {math.sqrt(24.5):.2f} (sample formula, n = 2)" in words
     assert "32 expected 32 found 0 missing 0 crashed" in words
     assert f"Scored by carla-harness {__version__}" in words
     assert "perfect: driving score 100 and penalty 1" in words
@@ -101,7 +103,7 @@ def test_an_incomplete_set_has_no_mean_unless_asked_for(tmp_path: Path) -> None:
     silent, asked = (page({"A": report}, allow_partial=partial) for partial in (False, True))
     words, asked_words = (" ".join(" ".join(Parsed(content).texts).split()) for content in (silent, asked))
     # (16 * 70 + 15 * 64.75) / 32 and / 31
-    assert "Official 65.35 0.00 - 32 Found only 67.46 0.00 100.00 31" in asked_words
+    assert "Official 65.35 0.00 - 32 Found only 67.46 0.00 96.37 31" in asked_words
     assert "No score of an incomplete set; --allow-partial" in words
     interval = (f"{report.interval.low:.2f}", f"{report.interval.high:.2f}")
     assert not [shown for shown in ("65.35", "67.46", *interval, "success rate") if shown in words]
@@ -109,7 +111,7 @@ def test_an_incomplete_set_has_no_mean_unless_asked_for(tmp_path: Path) -> None:
     assert table(silent, "seeds") == [["1", "-", "-", "16", "0"], ["2", "-", "-", "15", "1"]]
     # 31 red lights on 31 routes of 120.5 m
     rows = [row for content in (asked, silent) for row in table(content, "infractions") if "Red light" in row[0]]
-    assert [row[1:] for row in rows] == [["31", "31", "8.299"], ["31", "31", "-"]]
+    assert [row[1:] for row in rows] == [["31", "31", "8.611"], ["31", "31", "-"]]
     for each in (words, asked_words):
         assert "32 expected 31 found 1 missing 0 crashed" in each
 
@@ -119,16 +121,14 @@ def test_splits_of_fail2drive_need_all_drives_too(tmp_path: Path) -> None:
     report = score(ScoreRequest(paths=(tmp_path,), bench="fail2drive"))
     assert "harmonic" not in page({"A": report})
     asked = page({"A": report}, allow_partial=True)
-    assert table(asked, "splits")[1] == ["Generalization", "35.0", "0.0", "0.0", "100.0", "1", "100"]
+    assert table(asked, "splits")[1] == ["Generalization", "35.0", "0.0", "0.0", "50.0", "1", "100"]
     (row,) = table(asked, "scenario")
     assert row == ["BadParking", "70.0", "0.0", "0.0", "35.0", "0.0", "0.0", "-50.0", "-", "-"]
     assert [row[1] for row in table(asked, "changes")] == ["-50.0", "-50.0"]
     assert [row[0] for row in table(asked, "class")] == ["Visual-lat"]
 
 
-def test_an_agent_without_all_drives_is_silent_beside_one_that_has_them(
-    tmp_path: Path,
-) -> None:
+def test_an_agent_without_all_drives_is_silent_beside_one_that_has_them(tmp_path: Path) -> None:
     whole = scored(tmp_path / "a", [drive(xml_id, 70.0) for xml_id in ROUTES])
     partial = scored(tmp_path / "b", [drive(xml_id, 64.75) for xml_id in ROUTES if xml_id != 5])
     content = page({"A": whole, "B": partial})
@@ -138,11 +138,11 @@ def test_an_agent_without_all_drives_is_silent_beside_one_that_has_them(
     assert "60.70" not in content
 
 
-def test_missing_drives_and_penalties_that_do_not_fit_are_named(
-    tmp_path: Path,
-) -> None:
+def test_missing_drives_and_penalties_that_do_not_fit_are_named(tmp_path: Path) -> None:
     # One red light costs a factor of 0.7; one drive states another.
-    report = scored(tmp_path, [drive(xml_id, 12.5 if xml_id == 9 else 70.0) for xml_id in ROUTES if xml_id != 5])
+    other = {"scores": {"score_route": 100.0, "score_penalty": 0.125, "score_composed": 12.5}}
+    drives = [drive(xml_id) for xml_id in ROUTES if xml_id not in (5, 9)]
+    report = scored(tmp_path, [*drives, record(9, **other)])
     content = page({"A": report})
     assert re.search(r'id="missing".*<th scope="row">05</th><td>Borough01</td>', content, re.DOTALL)
     row = '<th scope="row">09</th><td class="n">1</td><td class="n">0.125000</td><td class="n">0.700000</td>'
