@@ -53,6 +53,7 @@ _LARGEST: Final = 1e12
 _MOST_ROUTES: Final = 10**6
 _UNKNOWN_KEY: Final = re.compile(r"Object contains unknown field `(.+?)`(?: - at `(.+)`)?", re.DOTALL)
 _LENGTH: Final = re.compile(r"Expected (`array` of length \d+).*? - at `(.+)`", re.DOTALL)
+_OUT_OF_RANGE: Final = re.compile(r"(?:Number|Integer value) out of range - at `(.+)`", re.DOTALL)
 
 Number = int | float  # told apart, because the evaluators write 100 and 100.0 as they get them
 Place = tuple[float, float, float]
@@ -144,13 +145,15 @@ def _refusal(error: Exception) -> Refused:
         return Refused(ProblemKind.MALFORMED, f"the key {shown(found[1], 60)!r}{place}", "those of docs/events.md only")
     if found := _LENGTH.fullmatch(str(error)):
         return _wrong(shown(found[2].removeprefix("$.")), "another length", found[1])
+    if found := _OUT_OF_RANGE.fullmatch(str(error)):
+        return _wrong(shown(found[1].removeprefix("$.")), "a number beyond all bounds", "one of fewer digits")
     return refusal(error)
 
 
 def _problems(events: EventFile) -> Iterator[Refused]:
     """Yield what is wrong though its type is right, in the order of the file."""
     if not 1 <= events.total_routes <= _MOST_ROUTES:
-        yield _wrong("total_routes", events.total_routes, f"1 to {_MOST_ROUTES}")
+        yield _wrong("total_routes", _number_text(events.total_routes), f"1 to {_MOST_ROUTES}")
     if len(events.routes) > events.total_routes:
         yield _wrong("routes", f"{len(events.routes)} routes", f"at most the {events.total_routes} of total_routes")
     for number, route in enumerate(events.routes):
@@ -183,7 +186,12 @@ def _event_problems(place: str, event: Event) -> Iterator[Refused]:
 
 def _range_problems(place: str, value: Number | None, most: float) -> Iterator[Refused]:
     if value is None or not 0.0 <= value <= most:
-        yield _wrong(place, "none" if value is None else f"{value:.15g}", f"0 to {most:g}")
+        yield _wrong(place, "none" if value is None else _number_text(value), f"0 to {most:g}")
+
+
+def _number_text(value: Number) -> str:
+    # JSON bounds no integer, and a format for floats cannot take one of 400 digits.
+    return shown(value, 40) if isinstance(value, int) else f"{value:.15g}"
 
 
 def _wrong(place: str, found: object, expected: str) -> Refused:
