@@ -34,11 +34,12 @@ def write_checkpoint(events: Path, version: RuleVersion, output: Path | None, *,
         is_forced: a file that is there may be replaced.
 
     Raises:
-        ConfigError: the events are not as described, or there is something at ``output`` already.
+        ConfigError: the events are not as described, or there is something at ``output`` already, or it is the file of
+            events itself.
         OSError: the result cannot be written.
     """
     if output is not None:
-        _check_output(output, is_forced=is_forced)
+        _check_output(output, events, is_forced=is_forced)
     try:
         content = evaluate(read_events(events), version)
     except HarnessError as error:
@@ -141,7 +142,7 @@ def _failure(route: EventRoute, version: RuleVersion) -> Failure:
     return failure
 
 
-def _check_output(output: Path, *, is_forced: bool) -> None:
+def _check_output(output: Path, events: Path, *, is_forced: bool) -> None:
     try:
         exists, is_file = os.path.lexists(output), output.is_file()
     except (OSError, ValueError) as error:
@@ -150,5 +151,16 @@ def _check_output(output: Path, *, is_forced: bool) -> None:
         return
     if not is_file:
         raise ConfigError(f"{output} is no file, expected the name of a new one", hint=f"ls -ld {output}")
+    if _is_same_file(output, events):
+        raise ConfigError(
+            f"{output} is the events file {events} itself, expected another name", hint=f"--output {output}.result"
+        )
     if not is_forced:
         raise ConfigError(f"{output} is there already, expected the name of a new file", hint="--force replaces it")
+
+
+def _is_same_file(output: Path, events: Path) -> bool:
+    try:
+        return output.samefile(events)
+    except (OSError, ValueError):
+        return False  # events that cannot be reached are named when they are read

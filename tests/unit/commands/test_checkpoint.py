@@ -204,6 +204,24 @@ def test_what_is_no_file_is_never_replaced(tmp_path: Path, kind: str) -> None:
     assert output.lstat().st_ino == before.st_ino
 
 
+@pytest.mark.parametrize("is_forced", [False, True])
+@pytest.mark.parametrize("kind", ["itself", "by a detour", "symbolic link", "hard link"])
+def test_events_are_never_overwritten_by_their_own_result(tmp_path: Path, kind: str, is_forced: bool) -> None:
+    (tmp_path / "folder").mkdir()
+    events, output = written(tmp_path, RUN), tmp_path / "result.json"
+    if kind == "symbolic link":
+        output.symlink_to(events.name)
+    elif kind == "hard link":
+        output.hardlink_to(events)
+    else:
+        output = events if kind == "itself" else tmp_path / "folder" / ".." / events.name
+    said = refused(str(events), "--output", str(output), *["--force"] * is_forced)
+    assert said == f"{output} is the events file {events} itself, expected another name"
+    assert json.loads(events.read_text()) == RUN
+    # The other way round: what is read is the link.
+    assert "is the events file" in refused(str(output), "--output", str(events), *["--force"] * is_forced)
+
+
 def test_bad_events_leave_the_output_alone(tmp_path: Path) -> None:
     output = tmp_path / "result.json"
     output.write_text("mine")
