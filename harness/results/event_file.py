@@ -156,8 +156,13 @@ def _problems(events: EventFile) -> Iterator[Refused]:
         yield _wrong("total_routes", _number_text(events.total_routes), f"1 to {_MOST_ROUTES}")
     if len(events.routes) > events.total_routes:
         yield _wrong("routes", f"{len(events.routes)} routes", f"at most the {events.total_routes} of total_routes")
+    # An evaluator keeps its routes by id and repetition, so that one of them cannot stand in a run twice.
+    first: dict[str, int] = {}
     for number, route in enumerate(events.routes):
         yield from _route_problems(f"routes[{number}]", route)
+        if (earlier := first.setdefault(route.route_id, number)) != number:
+            found = f"{shown(route.route_id, 60)!r} of routes[{earlier}] again"
+            yield _wrong(f"routes[{number}].route_id", found, "each route and repetition once")
 
 
 def _route_problems(place: str, route: EventRoute) -> Iterator[Refused]:

@@ -38,7 +38,14 @@ ROUTE: dict[str, Any] = {
 #: An integer that is no float, and what is shown of it.
 HUGE: Final = 10**400
 CUT: Final = f"1{'0' * 19}...{'0' * 20}"
-RUN: dict[str, Any] = {"total_routes": 2, "sensors": ["carla_camera"], "routes": [ROUTE, copy.deepcopy(ROUTE)]}
+
+
+def routes(count: int, **changes: Any) -> list[dict[str, Any]]:
+    """Return the route that often, under ids of its own, with some values replaced."""
+    return [copy.deepcopy({**ROUTE, "route_id": f"RouteScenario_{7 + n}_rep0", **changes}) for n in range(count)]
+
+
+RUN: dict[str, Any] = {"total_routes": 2, "sensors": ["carla_camera"], "routes": routes(2)}
 
 
 def changed(*path: str | int, to: Any) -> dict[str, Any]:
@@ -153,13 +160,13 @@ def test_agent_without_sensors_does_not_pass_the_evaluators_own_look(tmp_path: P
     content = made(tmp_path, {**RUN, "sensors": []})
     assert (content["entry_status"], content["eligible"]) == ("Invalid", False)
     assert content["values"][0] == str(content["_checkpoint"]["global_record"]["scores_mean"]["score_composed"])
-    never_asked = {**RUN, "sensors": [], "routes": [{**ROUTE, "failure": "agent_init"}] * 2}
+    never_asked = {**RUN, "sensors": [], "routes": routes(2, failure="agent_init")}
     assert made(tmp_path, never_asked)["entry_status"] == "Finished"
 
 
 def test_means_are_added_as_the_evaluators_add_them(tmp_path: Path) -> None:
     """Three shares of a tenth make 0.30000000000000004, and the fourth decimal place of a total shows it."""
-    run = {**RUN, "total_routes": 10, "routes": [{**ROUTE, "duration_game": 0.1}] * 10}
+    run = {**RUN, "total_routes": 10, "routes": routes(10, duration_game=0.1)}
     total = made(tmp_path, run)["_checkpoint"]["global_record"]["meta"]["duration_game"]
     assert total == 0.1 + 0.1 + 0.1 + 0.1 + 0.1 + 0.1 + 0.1 + 0.1 + 0.1 + 0.1 != 1.0
 
@@ -256,6 +263,10 @@ def test_place_that_cannot_be_written_is_named(tmp_path: Path, output: str) -> N
         ({**RUN, "total_routes": True}, "found `bool` at total_routes, expected `int`"),
         ({**RUN, "sensors": "camera"}, "found `str` at sensors, expected `array`"),
         (changed("routes", 1, "route_id", to=""), "found an empty text at routes[1].route_id"),
+        (
+            changed("routes", 1, "route_id", to="RouteScenario_7_rep0"),
+            "found 'RouteScenario_7_rep0' of routes[0] again at routes[1].route_id, expected each route and repetition",
+        ),
         (changed("routes", 1, "failur", to="load"), "found the key 'failur' at routes[1], expected those of"),
         (
             changed("routes", 1, "events", 2, "percent", to=5),
