@@ -10,7 +10,8 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -18,6 +19,10 @@ from harness.errors import RouteError
 
 COLUMNS = ("xml_id", "town", "scenario", "junction_point", "plan_points")
 _JUNCTION_COLUMNS = ("xml_id", "percent")
+_JUNCTION_HINT = "docs/scores.md describes the table"
+# Junctions near the end of a short route count as passed some points behind it.
+_MOST_PERCENT = 200.0
+_DECIMAL = re.compile(r"[0-9]{1,20}(\.[0-9]{1,40})?")
 # A junction counts as passed this many points of the plan after its first one.
 _POINTS_INTO_JUNCTION = 8
 # Of a table that a user gives; it has a short line per route.
@@ -48,7 +53,7 @@ def read_route_facts(suite: str, suites_dir: Path) -> Mapping[str, RouteFacts]:
         RouteError: there is no such table, or a row is malformed (names file and line).
     """
     file = suites_dir / f"{suite}.csv"
-    facts = [_facts(row, f"{file} line {number}") for number, row in _rows(file, COLUMNS)]
+    facts = [_facts(row, f"{file} line {number}") for number, row in _rows(file)]
     return {each.xml_id: each for each in facts}
 
 
@@ -74,36 +79,74 @@ def junction_percent(facts: Mapping[str, RouteFacts]) -> dict[str, float]:
     }
 
 
-def read_junctions(file: Path) -> dict[str, float]:
+def read_junctions(file: Path, routes: Collection[str]) -> dict[str, float]:
     """Return the same as `junction_percent` from a table that somebody made: columns ``xml_id`` and ``percent``.
 
+    Args:
+        routes: XML ids of the suite.
+
     Raises:
-        RouteError: the file cannot be read, or a row is malformed (names file and line).
+        RouteError: the file cannot be read, or a row is not a route of the suite, once, with a percentage above 0 and
+            up to 200 (names file and line); or all are shares of 1 instead of percentages.
     """
-    found: dict[str, float] = {}
-    for number, row in _rows(file, _JUNCTION_COLUMNS):
-        try:
-            xml_id, percent = row[0], float(row[1])
-        except (IndexError, ValueError):
-            percent = math.nan
-        if len(row) != len(_JUNCTION_COLUMNS) or not math.isfinite(percent):
-            text = ",".join(row)
-            raise RouteError(f"table of junctions {file} line {number}: found {text!r:.80}, expected xml_id,percent")
-        found[xml_id] = percent
-    return found
+    percents: dict[str, float] = {}
+    lines: dict[str, int] = {}
+    for line, row in _junction_rows(file):
+        if len(row) != len(_JUNCTION_COLUMNS):
+            raise _wrong_junction(file, line, f"{','.join(row)!r:.80}", ",".join(_JUNCTION_COLUMNS))
+        xml_id, text = row
+        if xml_id not in routes:
+            raise _wrong_junction(file, line, f"xml_id {xml_id!r:.60}", f"one of the {len(routes)} of the suite")
+        if xml_id in lines:
+            raise _wrong_junction(file, line, f"xml_id {xml_id!r:.60} of line {lines[xml_id]} again", "each once")
+        percent = float(text) if _DECIMAL.fullmatch(text) else math.nan
+        if not 0.0 < percent <= _MOST_PERCENT:
+            expected = f"a plain decimal number above 0 and up to {_MOST_PERCENT:g}"
+            raise _wrong_junction(file, line, f"percent {text!r:.60}", expected)
+        percents[xml_id], lines[xml_id] = percent, line
+    if not percents:
+        raise _wrong_junction(file, 1, "no row below the headings", "at least one")
+    if max(percents.values()) <= 1.0:
+        line = min(lines.values())
+        raise _wrong_junction(file, line, f"no number above 1 in {len(lines)} row(s)", "percent", "write 35 for 0.35")
+    return percents
 
 
-def _rows(file: Path, columns: tuple[str, ...]) -> list[tuple[int, list[str]]]:
-    """Return the rows below the headings with their line numbers."""
+def _junction_rows(file: Path) -> list[tuple[int, list[str]]]:
+    """Return the rows below the headings with the number of their last line; a mark and blank lines are passed over."""
+    reader = csv.reader(io.StringIO(_text(file, "table of junctions"), newline=""), strict=True)
+    try:
+        rows = [(reader.line_num, row) for row in reader if len(row) > 1 or "".join(row).strip()]
+    except csv.Error as error:
+        raise _wrong_junction(file, reader.line_num, f"{error}", "CSV") from error
+    if not rows or tuple(rows[0][1]) != _JUNCTION_COLUMNS:
+        line, row = rows[0] if rows else (1, [])
+        raise _wrong_junction(file, line, f"{','.join(row)!r:.80}", ",".join(_JUNCTION_COLUMNS))
+    return rows[1:]
+
+
+def _wrong_junction(file: Path, line: int, found: str, expected: str, hint: str = _JUNCTION_HINT) -> RouteError:
+    return RouteError(f"table of junctions {file} line {line}: found {found}, expected {expected}", hint=hint)
+
+
+def _rows(file: Path) -> list[tuple[int, list[str]]]:
+    """Return the rows below the headings of a table of routes with their line numbers."""
+    try:
+        rows = list(csv.reader(_text(file, "table of routes").splitlines()))
+    except csv.Error as error:
+        raise RouteError(f"cannot read the table of routes {file}: {error}") from error
+    if not rows or tuple(rows[0]) != COLUMNS:
+        raise RouteError(f"table of routes {file} line 1: found {rows[:1]!r:.80}, expected {','.join(COLUMNS)}")
+    return list(enumerate(rows[1:], start=2))
+
+
+def _text(file: Path, what: str) -> str:
     try:
         if not file.is_file() or file.stat().st_size > _LARGEST_TABLE_BYTES:
-            raise RouteError(f"cannot read the table of routes {file}: expected a file of at most 1 MB")
-        rows = list(csv.reader(file.read_text(encoding="utf-8").splitlines()))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise RouteError(f"cannot read the table of routes {file}: {error}") from error
-    if not rows or tuple(rows[0]) != columns:
-        raise RouteError(f"table of routes {file} line 1: found {rows[:1]!r:.80}, expected {','.join(columns)}")
-    return list(enumerate(rows[1:], start=2))
+            raise RouteError(f"cannot read the {what} {file}: expected a file of at most 1 MB")
+        return file.read_bytes().decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise RouteError(f"cannot read the {what} {file}: {error}") from error
 
 
 def _facts(row: list[str], place: str) -> RouteFacts:

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from harness.config import SUITES_DIR
 from harness.errors import RouteError
 from harness.metrics.bench2drive import ABILITIES, TRAFFIC_SIGNS
-from harness.route_facts import COLUMNS, RouteFacts, junction_percent, read_route_facts, render_route_facts
+from harness.route_facts import (
+    COLUMNS,
+    RouteFacts,
+    junction_percent,
+    read_junctions,
+    read_route_facts,
+    render_route_facts,
+)
 from harness.suites import list_suites, load_suite
 
 HEAD = ",".join(COLUMNS)
@@ -85,3 +92,99 @@ def test_a_malformed_table_is_refused_by_line(tmp_path: Path, text: str, found: 
         read_route_facts("x", tmp_path)
     with pytest.raises(RouteError, match="cannot read the table of routes"):
         read_route_facts("y", tmp_path)
+
+
+# --- tables of junctions that somebody made --------------------------------------------------------------------------
+
+SUITE = ("7", "8", "2091")
+
+
+def junctions(folder: Path, content: str | bytes) -> dict[str, float]:
+    file = folder / "j.csv"
+    file.write_bytes(content.encode() if isinstance(content, str) else content)
+    return read_junctions(file, SUITE)
+
+
+def test_a_table_of_junctions_is_read(tmp_path: Path) -> None:
+    assert junctions(tmp_path, "xml_id,percent\n2091,34.5\n7,100\n8,103.25\n") == {"2091": 34.5, "7": 100, "8": 103.25}
+    assert junctions(tmp_path, "xml_id,percent\n7,0.5\n8,1.5\n") == {"7": 0.5, "8": 1.5}
+
+
+def test_what_editors_add_to_a_table_of_junctions_is_passed_over(tmp_path: Path) -> None:
+    text = '\ufeff\r\n"xml_id","percent"\r\n\r\n2091,"10"\r\n  \r\n\r\n'
+    assert junctions(tmp_path, text) == {"2091": 10.0}
+
+
+PLAIN = "expected a plain decimal number above 0 and up to 200"
+HEADINGS = "expected xml_id,percent"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", f"line 1: found '', {HEADINGS}"),
+        ("\n\nxml_id, percent\n7,10\n", f"line 3: found 'xml_id, percent', {HEADINGS}"),
+        ("percent,xml_id\n10,7\n", f"line 1: found 'percent,xml_id', {HEADINGS}"),
+        ("xml_id,percent\n\n", "line 1: found no row below the headings, expected at least one"),
+        ("xml_id,percent\n7\n", f"line 2: found '7', {HEADINGS}"),
+        ("xml_id,percent\n7,10,x\n", f"line 2: found '7,10,x', {HEADINGS}"),
+        ("xml_id,percent\n,\n", "line 2: found xml_id '', expected one of the 3 of the suite"),
+        ("xml_id,percent\n\n9,10\n", "line 3: found xml_id '9', expected one of the 3 of the suite"),
+        ("xml_id,percent\n02091,10\n", "line 2: found xml_id '02091', expected one of the 3 of the suite"),
+        ("xml_id,percent\n2091,10\n7,5\n2091,10\n", "line 4: found xml_id '2091' of line 2 again, expected each once"),
+        *(
+            (f"xml_id,percent\n7,10\n2091,{text}\n", f"line 3: found percent {text!r}, {PLAIN}")
+            for text in (
+                "-5",
+                "0",
+                "0.0",
+                "200.01",
+                "1e300",
+                "1e1",
+                "1_0",
+                "+10",
+                " 10",
+                "10.",
+                ".5",
+                "nan",
+                "\u0661",
+                "",
+            )
+        ),
+        ("xml_id,percent\n7," + "9" * 400 + "\n", "line 2: found percent '99999"),
+        ("xml_id,percent\n7,0.35\n8,1\n", "line 2: found no number above 1 in 2 row(s), expected percent"),
+        ('xml_id,percent\n7,"10\n', "line 2: found unexpected end of data, expected CSV"),
+        ("xml_id,percent\n7\x1b[31m,10\n", r"line 2: found xml_id '7\x1b[31m'"),
+    ],
+)
+def test_a_table_of_junctions_that_is_wrong_is_refused_by_line(tmp_path: Path, content: str, said: str) -> None:
+    with pytest.raises(RouteError) as caught:
+        junctions(tmp_path, content)
+    assert caught.value.message.startswith(f"table of junctions {tmp_path / 'j.csv'} {said}")
+    assert len(caught.value.message) < 300 and caught.value.message.isprintable()
+    assert caught.value.hint == ("write 35 for 0.35" if "0.35" in content else "docs/scores.md describes the table")
+
+
+def test_a_table_of_junctions_that_cannot_be_read_says_so(tmp_path: Path) -> None:
+    for content in (b"xml_id,percent\n7,\xff\n", b"xml_id,percent\n" + b"\n" * 1_000_000):
+        with pytest.raises(RouteError, match=f"cannot read the table of junctions {tmp_path / 'j.csv'}: "):
+            junctions(tmp_path, content)
+    with pytest.raises(RouteError, match=r"cannot read the table of junctions .*gone\.csv: expected a file"):
+        read_junctions(tmp_path / "gone.csv", SUITE)
+
+
+@given(
+    st.dictionaries(st.sampled_from(SUITE), st.floats(0.01, 200.0).map(lambda each: round(each, 4)), min_size=1),
+    st.sampled_from(["\n", "\r\n", "\n\n"]),
+)
+def test_any_table_of_percentages_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory, percents: dict[str, float], end: str
+) -> None:
+    rows = ["xml_id,percent", *(f"{xml_id},{percent}" for xml_id, percent in percents.items())]
+    folder = tmp_path_factory.mktemp("junctions")
+    if max(percents.values()) > 1.0:
+        assert junctions(folder, end.join(rows)) == percents
+        # The same as shares of 1, to the last digit.
+        rows = ["xml_id,percent", *(f"{xml_id},{percent / 200:.8f}" for xml_id, percent in percents.items())]
+    with pytest.raises(RouteError, match="expected percent"):
+        junctions(folder, end.join(rows))
