@@ -163,7 +163,7 @@ def as_csv(table: Table) -> str:
 
 def as_latex(table: Table) -> str:
     """Return a table for the package booktabs."""
-    rows = [" & ".join(map(_latex_text, line)) + r" \\" for line in (table.headings, *table.rows)]
+    rows = [_latex_row(line) for line in (table.headings, *table.rows)]
     lines = [
         f"\\begin{{tabular}}{{l{'r' * (len(table.headings) - 1)}}}",
         r"\toprule",
@@ -172,7 +172,7 @@ def as_latex(table: Table) -> str:
         *rows[1:],
         r"\bottomrule",
         r"\end{tabular}",
-        *(f"% {note}" for note in (*table.notes, *table.sources)),
+        *(f"% {_one_line(note)}" for note in (*table.notes, *table.sources)),
     ]
     return "\n".join(lines) + "\n"
 
@@ -181,12 +181,27 @@ _LATEX: Final = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    # Set as they are, the older font encoding prints other characters for these.
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
     **{char: f"\\{char}" for char in "&%$#_{}"},
 }
 
 
+def _latex_row(cells: Sequence[str]) -> str:
+    row = " & ".join(map(_latex_text, cells)) + r" \\"
+    # The end of the row above, or a rule, would take what follows for its argument.
+    return f"{{}}{row}" if row.lstrip().startswith(("[", "*")) else row
+
+
 def _latex_text(text: str) -> str:
-    return "".join(_LATEX.get(char, char) for char in text)
+    return "".join(_LATEX.get(char, char) for char in _one_line(text))
+
+
+def _one_line(text: str) -> str:
+    """Return a text with every character escaped that may end a line, whatever reads it."""
+    return shown(text, max(len(text), 1))
 
 
 FORMATS: Final[Mapping[str, Callable[[Table], str]]] = {"markdown": as_markdown, "csv": as_csv, "latex": as_latex}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from harness.stages.score_table import Table, as_csv, as_latex, as_markdown, split_agents
 
+ANY_TEXT = st.text(max_size=12) | st.text("&%$#_{}~^\\[]*<>|` -+=@'\"\t\n\r\x85\u2028a1.", max_size=8)
 CELLS = st.text(st.characters(blacklist_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=12)
 
 
@@ -39,6 +41,47 @@ def test_latex_prints_what_it_would_take_for_commands() -> None:
     assert r"a\_b \& 50\% \#1 \$x \textasciitilde{}\textasciicircum{}\{\}\textbackslash{} & 1.0 \\" in found
     assert found.startswith("\\begin{tabular}{lr}\n\\toprule\nagent & DS \\\\\n\\midrule\n")
     assert found.endswith("\\bottomrule\n\\end{tabular}\n% a note\n% from file 0\n")
+
+
+ESCAPED = re.compile(r"\\text(?:backslash|asciitilde|asciicircum|less|greater|bar)\{\}|\\[&%$#_{}]")
+
+
+@given(st.lists(st.tuples(ANY_TEXT, ANY_TEXT), min_size=1, max_size=4), ANY_TEXT, ANY_TEXT)
+def test_nothing_in_a_cell_is_a_command_of_latex(rows: list[tuple[str, str]], heading: str, note: str) -> None:
+    table = Table(headings=(heading, "DS"), rows=tuple(rows), notes=(note, "end"), sources=tuple(a for a, _ in rows))
+    lines = as_latex(table).splitlines()  # at every kind of line end that there is
+    assert len(lines) == 6 + len(rows) + 2 + len(rows)
+    frame = ["\\begin{tabular}{lr}", "\\toprule", "\\midrule", "\\bottomrule", "\\end{tabular}"]
+    assert [lines[0], lines[1], lines[3], *lines[4 + len(rows) : 6 + len(rows)]] == frame
+    for line in (lines[2], *lines[4 : 4 + len(rows)]):
+        assert not line.lstrip().startswith(("[", "*"))
+        cells = line.removeprefix("{}").removesuffix(r" \\").split(" & ")
+        assert line.endswith(r" \\") and len(cells) == 2
+        assert not set(ESCAPED.sub("", "".join(cells))) & set("\\&%$#_{}~^<>|")
+        assert line.isprintable()
+    assert all(line.startswith("% ") and line.isprintable() for line in lines[6 + len(rows) :])
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("[3cm] TFv6", r"{}[3cm] TFv6 & 1.0 \\"),
+        ("*", r"{}* & 1.0 \\"),
+        (" [x]", r"{} [x] & 1.0 \\"),
+        ("TFv6 [3cm]*", r"TFv6 [3cm]* & 1.0 \\"),
+        ("", r" & 1.0 \\"),
+        ("a\n\\b", r"a\textbackslash{}n\textbackslash{}b & 1.0 \\"),
+        ("a<b>|c", r"a\textless{}b\textgreater{}\textbar{}c & 1.0 \\"),
+    ],
+)
+def test_a_row_of_latex_is_no_argument_of_the_one_above(name: str, row: str) -> None:
+    assert as_latex(_table([(name, "1.0")])).splitlines()[4] == row
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"])
+def test_a_comment_of_latex_cannot_end_before_its_line_does(end: str) -> None:
+    table = Table(headings=("agent",), rows=(), notes=(f"x{end}\\input{{y}}",), sources=())
+    assert as_latex(table).splitlines()[-1] == f"% x{ascii(end)[1:-1]}\\input{{y}}"
 
 
 @pytest.mark.parametrize(
