@@ -332,7 +332,7 @@ def _junctions(file: Path | None, facts: Mapping[str, RouteFacts], suite: Suite)
         return known
     if suite.rule_version != RuleVersion.BENCH2DRIVE:
         raise ConfigError(f"found --junctions for {suite.name}, expected a suite of Bench2Drive, which has abilities")
-    return known | read_junctions(file)
+    return known | read_junctions(file, facts)
 
 
 def _by_sweep(
