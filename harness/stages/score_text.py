@@ -44,7 +44,7 @@ def score_lines(report: ScoreReport, *, with_means: bool) -> Iterator[str]:
     if with_means:
         yield from _means(report)
     else:
-        yield f"no score of {_why_no_headline(report)}; --allow-partial prints it with its divisor"
+        yield f"no score of {why_no_headline(report)}; --allow-partial prints it with its divisor"
     yield from _audit(report)
     yield from _left_out(report)
 
@@ -63,7 +63,8 @@ def _counts(report: ScoreReport) -> Iterator[str]:
         yield f"  the benchmark has {len(published)} seeds; --seeds {seeds} counts those without a record as missing"
 
 
-def _why_no_headline(report: ScoreReport) -> str:
+def why_no_headline(report: ScoreReport) -> str:
+    """Return what keeps a report's means from being quoted."""
     if report.missing:
         return "an incomplete set"
     if report.dropped:

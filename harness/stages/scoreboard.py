@@ -205,6 +205,7 @@ def as_data(board: Scoreboard) -> dict[str, Any]:
     }
     if (own := board.bench2drive) is not None:
         data["success_rate"] = own.scores.success_rate
+        data["success_rule"] = own.scores.rule.value
         data["efficiency"] = {"percent": own.efficiency.percent, "routes": own.efficiency.routes}
     return data
 
@@ -261,7 +262,8 @@ def mean_lines(board: Scoreboard) -> list[str]:
 
 def _bench2drive_lines(numbers: Bench2DriveNumbers) -> list[str]:
     scores, efficiency = numbers.scores, numbers.efficiency
-    lines = [f"success rate: {100.0 * scores.success_rate:.2f} % ({scores.successes} of {scores.expected} drives)"]
+    share = f"{100.0 * scores.success_rate:.2f} %"
+    lines = [f"success rate by rule {scores.rule}: {share} ({scores.successes} of {scores.expected} drives)"]
     if efficiency.percent is not None:
         lines.append(
             f"driving efficiency (mean speed in percent of the traffic's): {efficiency.percent:.2f} "

@@ -14,8 +14,8 @@ from harness.stages.score_page.agents import Agents, ScoredAgent, paragraph, row
 from harness.stages.score_page.html_table import NOTHING, Column, Html, HtmlTable, joined, number, numbers, text
 from harness.stages.score_page.infraction_events import NAMES
 from harness.stages.score_page.infraction_map import mark
+from harness.stages.score_text import why_no_headline
 
-_NO_SCORE: Final = "No score of an incomplete set; --allow-partial shows it with its divisor."
 _INTERVAL: Final = f"{100.0 * LEVEL:.0f} % interval"
 
 
@@ -29,7 +29,13 @@ def headline(agents: Agents) -> Html:
 
 def _card(agent: ScoredAgent) -> Html:
     name = f"<h2>{text(agent.name)}</h2>\n" if agent.name else ""
-    means = _means(agent) if agent.is_shown else paragraph(_NO_SCORE, "no-score")
+    means = (
+        _means(agent)
+        if agent.is_shown
+        else paragraph(
+            f"No score of {why_no_headline(agent.report)}; --allow-partial shows it with its divisor.", "no-score"
+        )
+    )
     return Html(f'<article class="card">\n{name}{means}{_counts(agent.report)}</article>\n')
 
 
@@ -37,6 +43,7 @@ def _means(agent: ScoredAgent) -> Html:
     report, scores = agent.report, agent.report.scores
     facts = [
         (_INTERVAL, f"{report.interval.low:.2f} to {report.interval.high:.2f} (bootstrap)"),
+        ("of SR", f"{100.0 * report.success_interval.low:.2f} to {100.0 * report.success_interval.high:.2f} %"),
         ("Seed spread", _spread(report)),
         ("Successes", f"{scores.successes} of {scores.found} (rule {report.rule.value})"),
     ]
@@ -103,9 +110,9 @@ def agents_table(agents: Agents) -> Html:
     columns = [
         Column("Agent"),
         *numbers("DS", _INTERVAL, "Spread", "SR [%]", "DS", "SR [%]", "RC", "Seeds", "Expected", "Found"),
-        *(_worst_high(name) for name in ("Missing", "Crashed")),
+        *(_worst_high(name) for name in ("Missing", "Crashed", "Retried")),
     ]
-    groups = (("", 1), ("Official", 4), ("Found only", 3), ("Drives", 5))
+    groups = (("", 1), ("Official", 4), ("Found only", 3), ("Drives", 6))
     rows = [[agent.name, *_agent_means(agent), *_agent_counts(agent.report)] for agent in agents]
     table = HtmlTable(label="Agents", columns=columns, rows=rows, identity="agents", groups=groups)
     return section("Agents", table.html())
@@ -127,7 +134,8 @@ def _agent_means(agent: ScoredAgent) -> list[str]:
 
 
 def _agent_counts(report: ScoreReport) -> list[str]:
-    counts = (len(report.seeds), report.scores.expected, report.scores.found, report.missing, report.crashed)
+    scores = report.scores
+    counts = (len(report.seeds), scores.expected, scores.found, report.missing, report.crashed, report.retried)
     return [str(count) for count in counts]
 
 
@@ -191,6 +199,7 @@ def _distance(agents: Agents, agent: ScoredAgent) -> Html:
         slower = parser.rates[InfractionKind.MIN_SPEED.value]
         words += [] if outside is None else [f"{outside:.2f} % of it off the route's lanes"]
         words += [] if slower is None else [f"{slower:.2f} % slower than the traffic (mean over the records)"]
+        words.append(f"normalised driving score {parser.normalised_driving_score:.2f}")
     name = f"{agent.name}: " if len(agents) > 1 else ""
     return paragraph(f"{name}{', '.join(words)}", "note tight")
 

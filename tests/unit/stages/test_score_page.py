@@ -134,7 +134,7 @@ def test_an_agent_without_all_drives_is_silent_beside_one_that_has_them(tmp_path
     content = page({"A": whole, "B": partial})
     cells = {row[0]: row[1:] for row in table(content, "agents")}
     assert cells["A"][0] == "70.00"
-    assert cells["B"] == ["-"] * 7 + ["1", "16", "15", "1", "0"]
+    assert cells["B"] == ["-"] * 7 + ["1", "16", "15", "1", "0", "0"]
     assert "60.70" not in content
 
 
