@@ -9,7 +9,7 @@ Later rule versions and forks kept all of this but the penalty, hence the argume
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from harness.datatypes.infraction import Infraction, InfractionKind
@@ -32,11 +32,6 @@ _REASONS: Final[Mapping[InfractionKind, str]] = {
     InfractionKind.ROUTE_DEVIATION: "Agent deviated from the route",
     InfractionKind.BLOCKED: "Agent got blocked",
 }
-
-
-def penalty(infractions: Iterable[Infraction]) -> float:
-    """Return the factor, 0 to 1, by which the infractions reduce route completion under Leaderboard 2.0."""
-    return rules.leaderboard_20(infractions)
 
 
 def route_status(outcome: RouteOutcome) -> str:

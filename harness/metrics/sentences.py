@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from harness.datatypes.infraction import ORIGIN, Infraction, InfractionKind
+from harness.datatypes.infraction import InfractionKind
 from harness.datatypes.route import Point
 from harness.errors import HarnessError
 
@@ -67,18 +67,6 @@ def read_messages(messages: Mapping[str, Sequence[str]]) -> tuple[SentenceFacts,
         HarnessError: a sentence is not one of its kind, or a key is not one of the twelve.
     """
     return tuple(_read_all(messages))
-
-
-def as_infraction(facts: SentenceFacts) -> Infraction:
-    """Return the infraction that a sentence tells of; what it does not state has the default."""
-    return Infraction(
-        kind=facts.kind,
-        location_world=ORIGIN if facts.location_world is None else facts.location_world,
-        other_type=facts.other_type,
-        other_id=-1 if facts.other_id is None else facts.other_id,
-        percentage=facts.percentage,
-        distance_m=facts.distance_m,
-    )
 
 
 def _read_all(messages: Mapping[str, Sequence[str]]) -> Iterable[SentenceFacts]:

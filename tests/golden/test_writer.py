@@ -15,8 +15,9 @@ from harness.datatypes.result import Failure, RouteOutcome
 from harness.metrics import bench2drive_rules, lb20
 from harness.metrics.bench2drive_rules import RouteNames
 from harness.metrics.rules import RuleVersion
-from harness.metrics.sentences import as_infraction, read_messages
+from harness.metrics.sentences import read_messages
 from tests.golden.published import UNEXPLAINED, published_records
+from tests.unit.metrics.told import as_infraction
 
 SHARED_CASES = (
     "agent_failures",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harness.datatypes.infraction import Infraction, InfractionKind
 from harness.datatypes.result import Failure, RouteOutcome
 from harness.datatypes.route import Point
-from harness.metrics import lb20
+from harness.metrics import lb20, rules
 
 K = InfractionKind
 PLACE = Point(1.23456, -0.5, 10.0)
@@ -58,7 +58,7 @@ def outcome(completion: float, *infractions: Infraction, failure: Failure = Fail
     ],
 )
 def test_penalty_is_the_product_of_the_factors(infractions: list[Infraction], expected: float) -> None:
-    assert lb20.penalty(infractions) == pytest.approx(expected, rel=1e-12)
+    assert rules.leaderboard_20(infractions) == pytest.approx(expected, rel=1e-12)
 
 
 any_infraction = st.builds(one, st.sampled_from(list(K)), st.floats(0.0, 100.0))
@@ -66,9 +66,9 @@ any_infraction = st.builds(one, st.sampled_from(list(K)), st.floats(0.0, 100.0))
 
 @given(st.lists(any_infraction, max_size=12), any_infraction)
 def test_penalty_lies_in_0_to_1_and_never_rises(infractions: list[Infraction], another: Infraction) -> None:
-    before, after = lb20.penalty(infractions), lb20.penalty([*infractions, another])
+    before, after = rules.leaderboard_20(infractions), rules.leaderboard_20([*infractions, another])
     assert 0.0 <= after <= before <= 1.0
-    assert lb20.penalty(infractions[::-1]) == pytest.approx(before, rel=1e-12)
+    assert rules.leaderboard_20(infractions[::-1]) == pytest.approx(before, rel=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from harness.datatypes.route import Point
 from harness.errors import HarnessError
 from harness.metrics import lb20
 from harness.metrics.rules import RuleVersion
-from harness.metrics.sentences import SentenceFacts, as_infraction, read_messages, read_sentence
+from harness.metrics.sentences import SentenceFacts, read_messages, read_sentence
+from tests.unit.metrics.told import as_infraction
 
 K = InfractionKind
 AT = " at (x=1.235, y=-0.5, z=1e-05)"
