@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -146,11 +147,28 @@ _COUNTS: Final[Mapping[str, Callable[[ScoreReport], str]]] = {
 
 
 def as_markdown(table: Table) -> str:
-    """Return a table that GitHub shows."""
-    lines = [table.headings, ("---", *["---:"] * (len(table.headings) - 1)), *table.rows]
-    cells = [[cell.replace("\\", "\\\\").replace("|", "\\|") for cell in line] for line in lines]
-    below = "".join(f"\n{line}\n" for line in ("; ".join(table.notes), *table.sources))
-    return "".join(f"| {' | '.join(line)} |\n" for line in cells) + below
+    """Return a table that GitHub shows, and below it a list of what has to be known and of the sources."""
+    cells = [[_markdown_text(cell) for cell in line] for line in (table.headings, *table.rows)]
+    cells.insert(1, ["---", *["---:"] * (len(table.headings) - 1)])
+    below = "".join(f"- {_markdown_item(line)}\n" for line in ("; ".join(table.notes), *table.sources))
+    return "".join(f"| {' | '.join(line)} |\n" for line in cells) + f"\n{below}"
+
+
+# Within a word an underscore is one.
+_MARKDOWN: Final = re.compile(r"[\\`*\[\]<>&~|$]|(?<![^\W_])_|_(?![^\W_])")
+_MARKDOWN_BLOCK: Final = re.compile(r"[-+#=]|(?<=[0-9])[.)]")
+
+
+def _markdown_text(text: str) -> str:
+    return _MARKDOWN.sub(r"\\\g<0>", _one_line(text))
+
+
+def _markdown_item(text: str) -> str:
+    """Return the text of a list's item, which begins no heading, list or block of its own."""
+    plain = _markdown_text(text).strip()
+    number = len(plain) - len(plain.lstrip("0123456789"))
+    block = _MARKDOWN_BLOCK.match(plain, number)
+    return f"{plain[:number]}\\{plain[number:]}" if block else plain
 
 
 def as_csv(table: Table) -> str:

@@ -121,11 +121,9 @@ TABLE = """\
 | A | 69.44 | 83.33 | 100.00 | 100.00 | 80.00 | 100.00 | 66.67 | 3 | 0 |
 | B | - | - | - | - | - | - | - | 1 | 1 |
 
-NAVSIM v1; 100 x mean over the tokens
-
-A: from 1 file(s), digest {}, carla-harness {}
-
-B: from 1 file(s), digest {}, carla-harness {}
+- NAVSIM v1; 100 x mean over the tokens
+- A: from 1 file(s), digest {}, carla-harness {}
+- B: from 1 file(s), digest {}, carla-harness {}
 """
 
 

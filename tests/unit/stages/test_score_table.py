@@ -9,7 +9,9 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
+from harness.results.result_set import shown
 from harness.stages.score_table import Table, as_csv, as_latex, as_markdown, split_agents
 
 ANY_TEXT = st.text(max_size=12) | st.text("&%$#_{}~^\\[]*<>|` -+=@'\"\t\n\r\x85\u2028a1.", max_size=8)
@@ -28,12 +30,56 @@ def test_csv_gives_back_every_cell(rows: list[tuple[str, str]]) -> None:
     assert [tuple(row) for row in read] == [("agent", "DS", "source"), *lines]
 
 
-@given(st.lists(st.tuples(CELLS, CELLS), max_size=5))
-def test_no_cell_breaks_a_row_of_markdown(rows: list[tuple[str, str]]) -> None:
-    lines = as_markdown(_table(rows)).split("\n")
-    assert len(lines) == 2 + len(rows) + 2 * (1 + len(rows)) + 1
-    for line in lines[: 2 + len(rows)]:
-        assert line.replace("\\\\", "").replace("\\|", "").count("|") == 3, line
+GITHUB = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+
+
+def _told(text: str) -> str:
+    """Return what a reader of Markdown should see of a text: every character, those that no line has as escapes."""
+    return shown(text, 1000).strip()
+
+
+@given(st.lists(st.tuples(ANY_TEXT, ANY_TEXT), max_size=4), st.lists(ANY_TEXT, min_size=1, max_size=3), ANY_TEXT)
+def test_markdown_shows_every_text_as_it_is(rows: list[tuple[str, str]], sources: list[str], note: str) -> None:
+    table = Table(headings=("agent", note), rows=tuple(rows), notes=(note,), sources=tuple(sources))
+    tokens = GITHUB.parse(as_markdown(table))
+    outermost = [token.type for token in tokens if token.level == 0]
+    assert outermost == ["table_open", "table_close", "bullet_list_open", "bullet_list_close"]
+    inner = {token.type for token in tokens[tokens.index(next(t for t in tokens if t.type == "bullet_list_open")) :]}
+    kinds = ("bullet_list", "list_item", "paragraph")
+    assert inner <= {"inline", *(f"{kind}_{end}" for kind in kinds for end in ("open", "close"))}
+    assert sum(token.type == "bullet_list_open" for token in tokens) == 1
+    texts = [token for token in tokens if token.type == "inline"]
+    assert all(child.type == "text" for token in texts for child in token.children or ())
+    found = ["".join(child.content for child in token.children or ()).strip() for token in texts]
+    cells = ["agent", note, *(cell for row in rows for cell in row)]
+    assert found == [*map(_told, cells), *filter(None, map(_told, (note, *sources)))]
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("# x: from", r"- \# x: from"),
+        ("- x", r"- \- x"),
+        ("+ x", r"- \+ x"),
+        ("* x", r"- \* x"),
+        ("1. x", r"- 1\. x"),
+        ("12) x", r"- 12\) x"),
+        ("     code", "- code"),
+        ("> x", r"- \> x"),
+        ("[x](y)", r"- \[x\](y)"),
+        ("<b>", r"- \<b\>"),
+        ("a_b __c__", r"- a_b \_\_c\_\_"),
+        ("~~a~~ $b$ &lt; `c` d|e", r"- \~\~a\~\~ \$b\$ \&lt; \`c\` d\|e"),
+        ("x\n# y", r"- x\\n# y"),
+        (
+            "TFv6: from 6 file(s), rules lb20, carla-harness 0.1.0",
+            "- TFv6: from 6 file(s), rules lb20, carla-harness 0.1.0",
+        ),
+    ],
+)
+def test_a_source_in_markdown_is_an_item_of_a_list(source: str, line: str) -> None:
+    table = Table(headings=("agent",), rows=(), notes=("a note",), sources=(source,))
+    assert as_markdown(table) == f"| agent |\n| --- |\n\n- a note\n{line}\n"
 
 
 def test_latex_prints_what_it_would_take_for_commands() -> None:
