@@ -172,11 +172,24 @@ def _markdown_item(text: str) -> str:
 
 
 def as_csv(table: Table) -> str:
-    """Return comma-separated values as RFC 4180 has them, without the notes; a last column has the sources."""
+    """Return comma-separated values as RFC 4180 has them, without the notes; a last column has the sources.
+
+    An apostrophe stands in front of a text that a spreadsheet would take for a formula; numbers have none.
+    """
     text = io.StringIO()
     lines = [(*row, source) for row, source in zip(table.rows, table.sources, strict=True)]
-    csv.writer(text).writerows([(*table.headings, "source"), *lines])
+    csv.writer(text).writerows(map(_csv_cell, line) for line in [(*table.headings, "source"), *lines])
     return text.getvalue()
+
+
+_FORMULA_SIGNS: Final = ("=", "+", "-", "@", "\t", "\r")
+_UNIT: Final = r"%|[A-Za-z]{1,4}(/[A-Za-z]{1,4})?"
+_PLAIN_CELL: Final = re.compile(rf"-|[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?( ?({_UNIT}))?")
+
+
+def _csv_cell(cell: str) -> str:
+    is_formula = cell.startswith(_FORMULA_SIGNS) and not _PLAIN_CELL.fullmatch(cell)
+    return f"'{cell}" if is_formula else cell
 
 
 def as_latex(table: Table) -> str:
