@@ -22,6 +22,7 @@ from harness.metrics.navsim import (
     mismatches,
 )
 from harness.results.navsim_files import NavsimFile, kind_text, read_navsim
+from harness.results.result_set import shown
 
 #: What the score of a version is called, and how it is made.
 METRICS: Final[Mapping[Version, str]] = {Version.V1: "PDMS", Version.V2: "EPDMS"}
@@ -136,7 +137,7 @@ def check_comparable(reports: Mapping[str, NavsimReport]) -> None:
     """
     kinds = {report.kind: name for name, report in reports.items()}
     if len(kinds) > 1:
-        found = " and ".join(f"{name} of NAVSIM {kind}" for kind, name in kinds.items())
+        found = " and ".join(f"{shown(name)} of NAVSIM {kind}" for kind, name in kinds.items())
         raise ConfigError(f"found {found}, expected one kind in a table", hint="harness navsim once for each")
 
 

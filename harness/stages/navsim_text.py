@@ -74,7 +74,7 @@ def navsim_table(reports: Mapping[str, NavsimReport], *, allow_partial: bool) ->
     notes = [f"NAVSIM {first.kind}", "100 x mean over the tokens"]
     if first.has_stages:
         notes.append("sub-scores are of stage one; stage two and combined as the files state them")
-    rows = tuple(_row(name, report, report.is_complete or allow_partial) for name, report in reports.items())
+    rows = tuple(_row(shown(name), report, report.is_complete or allow_partial) for name, report in reports.items())
     sources = tuple(
         f"{shown(name)}: from {len(report.files)} file(s), digest {digest_of(file.sha256 for file in report.files)}, "
         f"carla-harness {__version__}"

@@ -143,6 +143,29 @@ def test_several_agents_make_a_table(tmp_path: Path) -> None:
     assert (list(data), data["A"]["tokens"], data["B"]["score"]) == (["A", "B"], 3, None)
 
 
+@pytest.mark.parametrize("form", ["markdown", "latex", "csv"])
+def test_the_name_of_an_agent_tears_no_row(tmp_path: Path, form: str) -> None:
+    name = "a|b\n# c\x1b[31m"
+    lines = navsim(f"{name}={draw(tmp_path)}", "--output", form).stdout.splitlines()
+    plain = navsim(f"x={tmp_path / 'a.csv'}", "--output", form).stdout.splitlines()
+    assert len(lines) == len(plain)
+    (row,) = (line for line in lines if " 69.44" in line or ",69.44" in line)
+    assert "\x1b" not in row
+    told = {
+        "markdown": r"| a\|b\\n# c\\x1b\[31m |",
+        "latex": r"a\textbar{}b\textbackslash{}n\# c\textbackslash{}x1b[31m &",
+        "csv": r"a|b\n# c\x1b[31m,",
+    }
+    assert row.startswith(told[form])
+
+
+def test_agents_of_two_kinds_are_named_on_one_line(tmp_path: Path) -> None:
+    other = write(tmp_path / "b.csv", v2(row(9, columns=V2)))
+    with pytest.raises(HarnessError) as caught:
+        navsim(f"a\nb={draw(tmp_path)}", f"c={other}")
+    assert caught.value.message.startswith(r"found a\nb of NAVSIM v1 and c of NAVSIM v2, expected one kind")
+
+
 def test_a_table_of_two_stages_says_what_is_only_stated(tmp_path: Path) -> None:
     file = write(tmp_path / "a.csv", two_stages([row(1, columns=V2)], [row(3, columns=V2)], two=0.4, combined=0.3))
     text = navsim(file, "--output", "markdown").stdout
