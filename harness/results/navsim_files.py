@@ -134,6 +134,10 @@ def _file(raw: RawFile, columns: list[str]) -> NavsimFile:
             summaries[name] = _summary(raw, line, row, layout)
         else:
             tokens.append(_token(raw, line, row, layout))
+            if summaries:
+                above = next(iter(summaries))
+                found = f"token {name} below the row {above} of line {lines[above]}"
+                raise _bad(raw, line, found, "averages behind the last token, where NAVSIM writes them")
         if len(lines) > MOST_TOKENS:
             raise _bad(raw, line, f"more than {MOST_TOKENS} tokens", "fewer")
     if not tokens:

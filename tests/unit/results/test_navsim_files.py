@@ -202,6 +202,32 @@ def test_a_row_of_two_stages_has_one(tmp_path: Path, first: bool, second: bool, 
     assert f"line 2: found sub-scores of {count} stages, expected those of one" in refused(tmp_path, "\n".join(lines))
 
 
+@pytest.mark.parametrize("line", [2, 3])
+def test_averages_above_a_token_are_no_end_of_the_file(tmp_path: Path, line: int) -> None:
+    lines = WHOLE.splitlines(keepends=True)
+    lines.insert(line - 1, lines.pop())
+    below = f"000000000000000{line - 1}"
+    assert refused(tmp_path, "".join(lines)) == (
+        f"a.csv line {line + 1}: found token {below} below the row average of line {line}, "
+        "expected averages behind the last token, where NAVSIM writes them"
+    )
+
+
+def test_a_token_between_the_averages_of_two_stages_is_named(tmp_path: Path) -> None:
+    text = two_stages([row(1, columns=V2)], [row(2, columns=V2)], two=0.4, combined=0.3)
+    lines = text.splitlines(keepends=True)
+    lines.insert(3, lines.pop(2))
+    found = refused(tmp_path, "".join(lines))
+    assert (
+        "line 4: found token 0000000000000002 below the row extended_pdm_score_stage_one of line 3, expected" in found
+    )
+
+
+def test_a_row_of_averages_that_nobody_knows_is_said_to_be_one(tmp_path: Path) -> None:
+    text = f"{WHOLE}4,overall_average,True,{','.join(['1.0'] * 7)}\n"
+    assert "line 6: found token 'overall_average', expected hexadecimal digits" in refused(tmp_path, text)
+
+
 def test_a_token_in_two_files_names_both(tmp_path: Path) -> None:
     write(tmp_path / "a.csv", v1(row(1), row(2)))
     write(tmp_path / "b.csv", v1(row(3), row(2)))
