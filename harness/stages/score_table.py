@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Final
 
@@ -19,12 +19,17 @@ from harness.stages.score_text import change_text, provenance
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Headings, one row of text per agent, what has to be known to read them, and what the rows come from."""
+    """Headings, one row of text per agent, what has to be known to read them, and what the rows come from.
+
+    Attributes:
+        context: what holds for all rows, as columns for who reads the table by a program.
+    """
 
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
     sources: tuple[str, ...]
+    context: Mapping[str, str] = field(default_factory=dict)
 
 
 def make_table(reports: Mapping[str, ScoreReport], *, allow_partial: bool = False) -> Table:
@@ -55,6 +60,7 @@ def make_table(reports: Mapping[str, ScoreReport], *, allow_partial: bool = Fals
         ),
         notes=tuple(notes),
         sources=tuple(f"{name}: {provenance(report)}; {_audited(report)}" for name, report in reports.items()),
+        context={"benchmark": first.suite.name, "set": first.suite.set_version, "rules": first.suite.rule_version},
     )
 
 
@@ -177,8 +183,10 @@ def as_csv(table: Table) -> str:
     An apostrophe stands in front of a text that a spreadsheet would take for a formula; numbers have none.
     """
     text = io.StringIO()
-    lines = [(*row, source) for row, source in zip(table.rows, table.sources, strict=True)]
-    csv.writer(text).writerows(map(_csv_cell, line) for line in [(*table.headings, "source"), *lines])
+    context = tuple(table.context.values())
+    lines = [(*row, *context, source) for row, source in zip(table.rows, table.sources, strict=True)]
+    headings = (*table.headings, *table.context, "source")
+    csv.writer(text).writerows(map(_csv_cell, line) for line in [headings, *lines])
     return text.getvalue()
 
 

@@ -174,6 +174,10 @@ def test_the_table_of_fail2drive(harness_data: Path) -> None:
     assert (answer.return_value, answer.stdout) == (0, FAIL2DRIVE_TABLE.replace("VERSION", __version__))
     rows = list(csv.reader(score(*agents, "--bench", "fail2drive", "--output", "csv").stdout.splitlines()))
     assert [row[0] for row in rows] == ["agent", "TFv6", "BridgeDrive", "BevAD"]
+    assert [row[-4:-1] for row in rows] == [
+        ["benchmark", "set", "rules"],
+        *[["fail2drive", "a7937410291f", "lb20"]] * 3,
+    ]
     latex = score(*agents, "--bench", "fail2drive", "--output", "latex").stdout
     assert r"TFv6 & 90.2 & 93.3 & 91.7 & 79.5 (-11.9 \%) &" in latex
     assert latex.count(r" \\") == 4
