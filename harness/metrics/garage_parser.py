@@ -17,23 +17,14 @@ from typing import Final
 from harness.datatypes.infraction import InfractionKind
 from harness.datatypes.scored_route import ScoredRoute
 from harness.errors import HarnessError
+from harness.metrics import checkpoint
 from harness.metrics.audit import TOLERANCE
 from harness.metrics.lead_parser import GroupRow, mean_deviation
 from harness.metrics.rules import leaderboard_20
 from harness.metrics.sentences import read_messages, read_sentence
 
-#: Label and kind of each rate of Leaderboard 1.0, in the order of ``values`` and ``labels``.
-RATES: Final = (
-    ("Collisions with pedestrians", InfractionKind.COLLISION_PEDESTRIAN),
-    ("Collisions with vehicles", InfractionKind.COLLISION_VEHICLE),
-    ("Collisions with layout", InfractionKind.COLLISION_LAYOUT),
-    ("Red lights infractions", InfractionKind.RED_LIGHT),
-    ("Stop sign infractions", InfractionKind.STOP),
-    ("Off-road infractions", InfractionKind.OUTSIDE_LANES),
-    ("Route deviations", InfractionKind.ROUTE_DEVIATION),
-    ("Route timeouts", InfractionKind.ROUTE_TIMEOUT),
-    ("Agent blocked", InfractionKind.BLOCKED),
-)
+#: Label and kind of each rate of Leaderboard 1.0, in the order of ``values`` and ``labels``; 2.0 has three more behind.
+RATES: Final = checkpoint.RATES[:9]
 SCORE_LABEL: Final = "Avg. driving score"
 COMPLETION_LABEL: Final = "Avg. route completion"
 PENALTY_LABEL: Final = "Avg. infraction penalty"
