@@ -156,13 +156,13 @@ FAIL2DRIVE_TABLE = """\
 | BridgeDrive | 91.6 | 95.0 | 93.3 | 82.0 (-10.5 %) | 75.0 (-21.1 %) | 78.3 (-16.0 %) | 3 | 600 of 600 | 0 | 0 |
 | BevAD | 87.4 | 83.3 | 85.3 | 82.3 (-5.8 %) | 68.7 (-17.5 %) | 74.9 (-12.2 %) | 3 | 600 of 600 | 0 | 0 |
 
-- Fail2Drive (a7937410291f), rules Leaderboard 2.0, success by rule f2d; no drive is missing; percentages in brackets: \
-change from Base to Generalization of the rounded values
-- TFv6: from 600 file(s), digest 0db4f5705183ad20, rules lb20, carla-harness VERSION; \
+- Fail2Drive (a7937410291f), rules Fail2Drive (Leaderboard 2.0), success by rule f2d; no drive is missing; percentages \
+in brackets: change from Base to Generalization of the rounded values
+- TFv6: from 600 file(s), digest 0db4f5705183ad20, rules fail2drive, carla-harness VERSION; \
 600 of 600 penalties follow from their events
-- BridgeDrive: from 600 file(s), digest 3e968bd462c8d208, rules lb20, carla-harness VERSION; \
+- BridgeDrive: from 600 file(s), digest 3e968bd462c8d208, rules fail2drive, carla-harness VERSION; \
 600 of 600 penalties follow from their events
-- BevAD: from 600 file(s), digest c23c6596954c1281, rules lb20, carla-harness VERSION; \
+- BevAD: from 600 file(s), digest c23c6596954c1281, rules fail2drive, carla-harness VERSION; \
 600 of 600 penalties follow from their events
 """
 
@@ -176,7 +176,7 @@ def test_the_table_of_fail2drive(harness_data: Path) -> None:
     assert [row[0] for row in rows] == ["agent", "TFv6", "BridgeDrive", "BevAD"]
     assert [row[-4:-1] for row in rows] == [
         ["benchmark", "set", "rules"],
-        *[["fail2drive", "a7937410291f", "lb20"]] * 3,
+        *[["fail2drive", "a7937410291f", "fail2drive"]] * 3,
     ]
     latex = score(*agents, "--bench", "fail2drive", "--output", "latex").stdout
     assert r"TFv6 & 90.2 & 93.3 & 91.7 & 79.5 (-11.9 \%) &" in latex

@@ -333,7 +333,7 @@ def test_shipped_manifests_name_their_rules(repository: Path) -> None:
         "bench2drive": (220, "bench2drive", "data"),
         "bench2drive_0.0.4": (220, "bench2drive", "data"),
         "bench2drive_dev10": (10, "bench2drive", "data"),
-        "fail2drive": (200, "lb20", "data"),
+        "fail2drive": (200, "fail2drive", "data"),
         "longest6": (36, "lb20", "data"),
         "town13": (20, "lb20", "data"),
     }
