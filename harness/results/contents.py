@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.errors import HarnessError
 from harness.results.archives import read_members
 from harness.results.openings import Refused, read_plain
-from harness.results.result_set import ResultFile
+from harness.results.result_set import ResultFile, shown
 
 
 def contents_of(files: Iterable[ResultFile]) -> Iterator[tuple[ResultFile, bytes]]:
@@ -19,10 +19,10 @@ def contents_of(files: Iterable[ResultFile]) -> Iterator[tuple[ResultFile, bytes
     Raises:
         HarnessError: a file is no longer what was read.
     """
-    archives: dict[Path, dict[str, ResultFile]] = defaultdict(dict)
+    archives: dict[Path, dict[tuple[str, str], ResultFile]] = defaultdict(dict)
     for file in files:
         if file.member:
-            archives[file.path][file.member] = file
+            archives[file.path][file.member, file.sha256] = file
             continue
         try:
             data, _ = read_plain(file.path)
@@ -33,15 +33,16 @@ def contents_of(files: Iterable[ResultFile]) -> Iterator[tuple[ResultFile, bytes
         yield from _members(path, wanted)
 
 
-def _members(path: Path, wanted: dict[str, ResultFile]) -> Iterator[tuple[ResultFile, bytes]]:
+def _members(path: Path, wanted: dict[tuple[str, str], ResultFile]) -> Iterator[tuple[ResultFile, bytes]]:
     waiting = dict(wanted)
+    names = {name for name, _ in wanted}
     try:
         for member in read_members(path, ".json"):
             # An archive may hold a name twice; the bytes tell which was meant.
-            file = waiting.get(member.name)
-            if file is not None and hashlib.sha256(member.data).hexdigest() == file.sha256:
-                del waiting[member.name]
-                yield file, member.data
+            if member.name in names:
+                file = waiting.pop((member.name, hashlib.sha256(member.data).hexdigest()), None)
+                if file is not None:
+                    yield file, member.data
     except Refused as error:
         raise _changed(next(iter(wanted.values())), error.found) from error
     for file in waiting.values():
@@ -55,6 +56,5 @@ def _checked(file: ResultFile, data: bytes) -> bytes:
 
 
 def _changed(file: ResultFile, found: str) -> HarnessError:
-    return HarnessError(
-        f"{file.name}: found {found}, expected the file that was read a moment ago", hint="the same command reads again"
-    )
+    expected = "the file that was read a moment ago"
+    return HarnessError(f"{shown(file.name)}: found {found}, expected {expected}", hint="the same command reads again")

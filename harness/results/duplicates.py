@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from harness.datatypes.scored_route import ScoredRoute
-from harness.results.result_set import DriveKey, DuplicateError, FileKind, Note, OnDuplicate, named
+from harness.results.result_set import DriveKey, DuplicateError, FileKind, Note, OnDuplicate, named, shown
 
 
 @dataclass(kw_only=True, eq=False)
@@ -160,7 +160,7 @@ def _contest(key: DriveKey, found: Iterable[_Claim]) -> str:
     seed = "unknown seed" if key.seed is None else f"seed {key.seed}"
     benchmark = f"{key.benchmark} " if key.benchmark else ""
     places = sorted((source.name, position, source.sha256, route) for source, position, route in found)
-    text = " and ".join(f"{name} record {position}" for name, position, *_ in places[:2])
+    text = " and ".join(f"{shown(name)} record {position}" for name, position, *_ in places[:2])
     same_file = len({digest for _, _, digest, _ in places}) == 1 and len({name for name, *_ in places}) > 1
     detail = ", files with the same content" if same_file else ""
     if not detail and all(route == places[0][3] for *_, route in places):

@@ -192,7 +192,7 @@ def _token(raw: RawFile, line: int, row: list[str], layout: _Layout) -> ScoredTo
         raise _bad(raw, line, f"token '{shown(name, 60)}'", expected)
     if valid.lower() not in _TRUTH:
         raise _bad(raw, line, f"valid '{shown(valid, 60)}'", "True or False")
-    place = f"{raw.name} line {line}"
+    place = f"{shown(raw.name)} line {line}"
     if not _TRUTH[valid.lower()]:
         return ScoredToken(token=name, stage=None, subscores=None, stated=None, place=place)
     stage = _stage(raw, line, row, layout)
@@ -263,7 +263,8 @@ def _check_alike(files: Sequence[NavsimFile]) -> None:
     if len(kinds) > 1:
         first, second = list(kinds.values())[:2]
         raise ConfigError(
-            f"{first.name} is of NAVSIM {kind_text(first)} and {second.name} of {kind_text(second)}, expected one kind",
+            f"{shown(first.name)} is of NAVSIM {kind_text(first)} and {shown(second.name)} of {kind_text(second)}, "
+            "expected one kind",
             hint="harness navsim once for each",
         )
 
@@ -287,4 +288,4 @@ def kind_text(file: NavsimFile) -> str:
 
 def _bad(raw: RawFile, line: int, found: str, expected: str) -> ConfigError:
     hint = "harness navsim --help" if raw.member else f"sed -n {line}p {shlex.quote(shown(raw.path))}"
-    return ConfigError(f"{raw.name} line {line}: found {found}, expected {expected}", hint=hint)
+    return ConfigError(f"{shown(raw.name)} line {line}: found {found}, expected {expected}", hint=hint)

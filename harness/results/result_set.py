@@ -69,7 +69,7 @@ class ResultFile:
     """One file that was looked into.
 
     Attributes:
-        name: to show: the path, and behind a colon the member of an archive; free of control characters.
+        name: the path, and behind a colon the member of an archive; whole, but free of control characters.
         path: on disk, of the archive for its members.
         member: path inside the archive, empty for a plain file.
         sha256: over the bytes; empty if they could not be read.
@@ -105,9 +105,26 @@ class ResultFile:
     stated: Mapping[str, float]
 
     @property
+    def identity(self) -> FileIdentity:
+        """What to tell the file from others by."""
+        return FileIdentity(self.path, self.member, self.sha256)
+
+    @property
     def file_name(self) -> str:
         """Last part of the path, in the archive if it is in one."""
         return Path(self.member).name if self.member else self.path.name
+
+
+class FileIdentity(NamedTuple):
+    """What a file is told from others by, be its name as long as it likes.
+
+    Attributes:
+        sha256: an archive may hold two members of one name.
+    """
+
+    path: Path
+    member: str
+    sha256: str
 
 
 class Sweep(NamedTuple):
@@ -170,7 +187,7 @@ class Problem:
 
     def __str__(self) -> str:
         place = "" if self.position is None else f" record {self.position}"
-        return f"{self.file}{place}: found {self.found}, expected {self.expected}"
+        return f"{shown(self.file)}{place}: found {self.found}, expected {self.expected}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -186,7 +203,7 @@ class Note:
     records: int = 0
 
     def __str__(self) -> str:
-        return f"{self.file}: {self.text}"
+        return f"{shown(self.file, at_most=1000)}: {self.text}"  # may be the names of several
 
 
 class DuplicateError(HarnessError):
@@ -217,8 +234,8 @@ class ResultSet:
 
     def in_file_order(self) -> tuple[ReadRecord, ...]:
         """Return the records as the files hold them, files as they were met."""
-        place = {file.name: number for number, file in enumerate(self.files)}
-        return tuple(sorted(self.records, key=lambda record: (place[record.file.name], record.position)))
+        place = {file.identity: number for number, file in enumerate(self.files)}
+        return tuple(sorted(self.records, key=lambda record: (place[record.file.identity], record.position)))
 
     def of_kind(self, kind: FileKind) -> tuple[ResultFile, ...]:
         """Return the files of a kind."""
@@ -250,6 +267,12 @@ def shown(text: object, at_most: int = 300) -> str:
     plain = str(text)
     if len(plain) > at_most:
         plain = f"{plain[: at_most // 2]}...{plain[-at_most // 2 :]}"
+    return escaped(plain)
+
+
+def escaped(text: object) -> str:
+    """Return a whole text with what is not printable escaped; names that are cut would no longer tell files apart."""
+    plain = str(text)
     if plain.isprintable():
         return plain
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in plain)
@@ -257,6 +280,6 @@ def shown(text: object, at_most: int = 300) -> str:
 
 def named(texts: Iterable[str], at_most: int = 3) -> str:
     """Return the first of some names, and how many more there are."""
-    names = list(texts)
+    names = [shown(text) for text in texts]
     more = f" and {len(names) - at_most} more" if len(names) > at_most else ""
     return f"{', '.join(names[:at_most])}{more}"

@@ -20,9 +20,14 @@ from harness.results.archives import is_archive, read_members
 from harness.results.names import natural
 from harness.results.openings import Refused, look_at, read_plain, unreadable
 from harness.results.parsing import problem
-from harness.results.result_set import Note, Problem, ProblemKind, named, shown
+from harness.results.result_set import Note, Problem, ProblemKind, escaped, named, shown
 
 _OWN_LINKS: Final = ("latest", "run")
+# Longer paths exist on no disk.
+_LONGEST_MEMBER_NAME: Final = 4096
+
+#: Path on disk, and path in the archive if it is one.
+Folder = tuple[Path, str]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -30,14 +35,15 @@ class RawFile:
     """A file's bytes and where they come from.
 
     Attributes:
-        name, folder: to show.
+        name: to show.
+        folder: in which it lies.
         parts: of the path from the folder above the given one, with the members of an archive as if it were a folder.
         data: None if it could not be read; the problem is in the account then.
         is_asked_for: the user named this very file.
     """
 
     name: str
-    folder: str
+    folder: Folder
     path: Path
     member: str
     parts: tuple[str, ...]
@@ -54,8 +60,8 @@ class Account:
     problems: list[Problem] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     never_opened: Counter[str] = field(default_factory=Counter)
-    attempts: dict[str, set[str]] = field(default_factory=dict)
-    chosen: set[str] = field(default_factory=set)
+    attempts: dict[Folder, set[str]] = field(default_factory=dict)
+    chosen: set[Folder] = field(default_factory=set)
     hidden: list[str] = field(default_factory=list)
     set_aside: list[str] = field(default_factory=list)
 
@@ -69,9 +75,7 @@ class Account:
             count = len(attempts)
             if unit not in self.chosen:
                 found = f"{count} attempt{'s' if count > 1 else ''} and no {run_files.RESULT}"
-                self.problems.append(
-                    Problem(kind=ProblemKind.NOT_CHOSEN, file=unit, found=found, expected="a chosen result")
-                )
+                self.refuse(_name_of(unit), Refused(ProblemKind.NOT_CHOSEN, found, "a chosen result"))
         for names, what in ((self.hidden, "hidden"), (self.set_aside, "damaged and replaced")):
             if names:
                 self.notes.append(Note(file=named(sorted(names)), text=f"{what}, not read ({len(names)})"))
@@ -103,7 +107,7 @@ class Walk:
             before = len(self._seen)
             yield from self._given(path)
             if len(self._seen) == before:
-                self.account.notes.append(Note(file=shown(path), text="nothing in it that was not read before"))
+                self.account.notes.append(Note(file=escaped(path), text="nothing in it that was not read before"))
         self.account.close()
 
     def _given(self, path: Path) -> Iterator[RawFile]:
@@ -111,7 +115,7 @@ class Walk:
         try:
             is_folder = stat.S_ISDIR(look_at(path).st_mode)
         except Refused as error:
-            self.account.refuse(shown(path), error)
+            self.account.refuse(escaped(path), error)
             return
         if is_folder:
             yield from self._folder(path, absolute.parts[1:][-2:])
@@ -132,7 +136,7 @@ class Walk:
                 with os.scandir(path) as listing:
                     entries = sorted(listing, key=lambda entry: (_is_link(entry), natural(entry.name)))
             except OSError as error:
-                self.account.refuse(shown(path), unreadable(error))
+                self.account.refuse(escaped(path), unreadable(error))
                 continue
             below = (self._sort_in(entry, path, parts) for entry in entries)
             waiting += reversed([item for item in below if item is not None])
@@ -142,15 +146,15 @@ class Walk:
     ) -> tuple[Path, tuple[str, ...], bool] | None:
         path = folder / entry.name
         if entry.name.startswith("."):
-            self.account.hidden.append(shown(path))
+            self.account.hidden.append(escaped(path))
             return None
         try:
             is_folder = entry.is_dir()
         except OSError as error:
-            self.account.refuse(shown(path), unreadable(error))
+            self.account.refuse(escaped(path), unreadable(error))
             return None
         if is_folder and entry.name in _OWN_LINKS and _is_link(entry):
-            self.account.notes.append(Note(file=shown(path), text="a link of ours to another run, not followed"))
+            self.account.notes.append(Note(file=escaped(path), text="a link of ours to another run, not followed"))
             return None
         return path, (*parts, entry.name), not is_folder
 
@@ -162,7 +166,7 @@ class Walk:
         if not (is_asked_for or path.name == self._also or path.name.lower().endswith(self._suffix)):
             self.account.never_opened[path.suffix.lower()[:20]] += 1
             return
-        if not is_asked_for and not self._counts(parts, shown(path.parent), shown(path.parent.parent), shown(path)):
+        if not is_asked_for and not self._counts(parts, (path.parent, ""), (path.parent.parent, ""), escaped(path)):
             return
         if (about := self._new(path, "file")) is not None:
             yield self._read(path, parts, about, is_asked_for)
@@ -173,10 +177,10 @@ class Walk:
             data, about = read_plain(path, about)
             size_bytes, modified_s = len(data), about.st_mtime
         except Refused as error:
-            self.account.refuse(shown(path), error)
+            self.account.refuse(escaped(path), error)
         return RawFile(
-            name=shown(path),
-            folder=shown(path.parent),
+            name=escaped(path),
+            folder=(path.parent, ""),
             path=path,
             member="",
             parts=parts,
@@ -191,7 +195,7 @@ class Walk:
         try:
             for member in read_members(path, self._suffix):
                 count += 1
-                name = shown(f"{path}:{member.name}")
+                name = escaped(f"{path}:{member.name}")
                 inner = tuple(part for part in member.name.split("/") if part not in ("", "."))
                 if not inner or inner[-1].startswith("."):
                     self.account.hidden.append(name)
@@ -199,7 +203,10 @@ class Walk:
                 if not member.is_wanted:
                     self.account.never_opened[Path(inner[-1]).suffix.lower()[:20]] += 1
                     continue
-                above = [shown(f"{path}:{'/'.join(inner[:-depth])}") for depth in (1, 2)]
+                if len(member.name) > _LONGEST_MEMBER_NAME:
+                    self.account.refuse(shown(name), _long_name(member.name))
+                    continue
+                above = [(path, "/".join(inner[:-depth])) for depth in (1, 2)]
                 if not self._counts(inner, above[0], above[1], name):
                     continue
                 if member.refused is not None:
@@ -216,9 +223,9 @@ class Walk:
                 )
         except Refused as error:
             found = f"{error.found} after {count} members" if count else error.found
-            self.account.refuse(shown(path), Refused(error.kind, found, error.expected))
+            self.account.refuse(escaped(path), Refused(error.kind, found, error.expected))
 
-    def _counts(self, parts: tuple[str, ...], folder: str, above: str, name: str) -> bool:
+    def _counts(self, parts: tuple[str, ...], folder: Folder, above: Folder, name: str) -> bool:
         """Tell whether a file is read, and keep the account of attempts."""
         if run_files.is_of_attempt(parts):
             self.account.attempts.setdefault(above, set()).add(parts[-2])
@@ -235,15 +242,25 @@ class Walk:
         try:
             about = look_at(path)
         except Refused as error:
-            self.account.refuse(shown(path), error)
+            self.account.refuse(escaped(path), error)
             return None
         identity = (about.st_dev, about.st_ino)
         if identity in self._seen:
             text = f"the same {what} as {self._seen[identity]}, read once"
-            self.account.notes.append(Note(file=shown(path), text=text))
+            self.account.notes.append(Note(file=escaped(path), text=text))
             return None
         self._seen[identity] = shown(path)
         return about
+
+
+def _name_of(folder: Folder) -> str:
+    path, inside = folder
+    return escaped(f"{path}:{inside}" if inside else path)
+
+
+def _long_name(name: str) -> Refused:
+    found = f"a name of {len(name)} characters"
+    return Refused(ProblemKind.TOO_LARGE, found, f"at most {_LONGEST_MEMBER_NAME}")
 
 
 def _is_link(entry: os.DirEntry[str]) -> bool:

@@ -23,7 +23,7 @@ from harness.metrics.garage_parser import (
     tables,
 )
 from harness.metrics.lead_parser import GroupRow
-from harness.results.result_set import ReadRecord, ResultSet, named
+from harness.results.result_set import FileIdentity, ReadRecord, ResultSet, named
 from harness.route_facts import read_route_facts
 
 _SHOWN: Final = 5
@@ -71,17 +71,17 @@ def garage_report(results: ResultSet, suite: str) -> GarageReport | None:
 
 
 def _files(records: list[ReadRecord]) -> list[GarageFile]:
-    by_file: dict[str, list[ReadRecord]] = {}
+    by_file: dict[FileIdentity, list[ReadRecord]] = {}
     for record in records:
-        by_file.setdefault(record.file.name, []).append(record)
+        by_file.setdefault(record.file.identity, []).append(record)
     return [
         GarageFile(
-            name=name,
+            name=group[0].file.name,
             # What a file states is about all its records.
             stated=group[0].file.stated if len(group) == group[0].file.found else {},
             routes=tuple(record.route for record in group),
         )
-        for name, group in by_file.items()
+        for group in by_file.values()
     ]
 
 

@@ -100,15 +100,15 @@ def comfort(results: ResultSet, records: Sequence[ReadRecord]) -> tuple[Smoothne
         HarnessError: a file is no longer what was read before.
     """
     wanted = {_name(record) for record in records}
-    of_file = {file.name: _name(record) for record, file in results.metric_infos() if _name(record) in wanted}
-    files = [file for _, file in results.metric_infos() if file.name in of_file]
+    of_file = {file.identity: _name(record) for record, file in results.metric_infos() if _name(record) in wanted}
+    files = [file for _, file in results.metric_infos() if file.identity in of_file]
     comforts: dict[str, RouteComfort | None] = {}
     problems: list[Problem] = []
     for file, motion in read_motion(files):
         if isinstance(motion, Problem):
             problems.append(motion)
         else:
-            comforts[of_file[file.name]] = route_comfort(motion)
+            comforts[of_file[file.identity]] = route_comfort(motion)
     names = [_name(record) for record in records]
     return (smoothness(names, comforts) if of_file else None), tuple(problems)
 
