@@ -127,16 +127,20 @@ def _give_numbered_seeds(drafts: Sequence[_Draft]) -> None:
     """Take folders named ``1``, ``2`` for seeds, unless they are named after the one route in them."""
     by_folder: dict[tuple[str, ...], list[_Draft]] = defaultdict(list)
     for draft in drafts:
-        folders = draft.raw.parts[:-1]
-        if draft.source.seed is None and (place := numbered_folder(folders)) is not None:
+        # The folder of a metric info is named after a drive.
+        folders = draft.raw.parts[: -2 if draft.source.kind is FileKind.METRIC_INFO else -1]
+        if (place := numbered_folder(folders)) is not None:
             by_folder[folders[: place + 1]].append(draft)
     for folders, inside in by_folder.items():
         number = int(folders[-1])
-        routes = {route.xml_id for draft in inside for _, route in draft.source.records}
+        unknown = [draft for draft in inside if draft.source.seed is None]
+        routes = {route.xml_id for draft in unknown for _, route in draft.source.records}
         if routes == {folders[-1]} or routes == {str(number)}:
             continue
-        for draft in inside:
-            draft.source.seed = number
+        has_other = any(draft.source.records and draft.source.seed not in (None, number) for draft in inside)
+        for draft in unknown:
+            if not (has_other and draft.source.kind is FileKind.METRIC_INFO):
+                draft.source.seed = number
 
 
 def _tell_shards(drafts: Sequence[_Draft]) -> None:

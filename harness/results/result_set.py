@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 from harness.datatypes.scored_route import ScoredRoute
@@ -240,26 +239,6 @@ class ResultSet:
     def of_kind(self, kind: FileKind) -> tuple[ResultFile, ...]:
         """Return the files of a kind."""
         return tuple(file for file in self.files if file.kind is kind)
-
-    def metric_infos(self) -> tuple[tuple[ReadRecord, ResultFile], ...]:
-        """Return records with their metric info, which lies in a folder of the record's ``save_name``.
-
-        Of several such folders the one that shares the most of its path with the record's file is meant.
-        """
-        by_folder: dict[str, list[ResultFile]] = {}
-        for file in self.of_kind(FileKind.METRIC_INFO):
-            by_folder.setdefault(Path(file.member or file.path).parent.name, []).append(file)
-        return tuple(
-            (record, max(files, key=lambda file: _shared_parts(file, record.file)))
-            for record in self.records
-            if (files := by_folder.get(PurePosixPath(record.route.save_name).name))
-        )
-
-
-def _shared_parts(first: ResultFile, second: ResultFile) -> int:
-    """Return how many parts two paths have in common from the top."""
-    parts = ((*file.path.parts, *PurePosixPath(file.member).parts) for file in (first, second))
-    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(*parts, strict=False)))
 
 
 def shown(text: object, at_most: int = 300) -> str:

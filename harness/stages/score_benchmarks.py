@@ -12,6 +12,7 @@ from harness.metrics.rules import RuleVersion
 from harness.metrics.smoothness import RouteComfort, Smoothness, route_comfort, smoothness
 from harness.metrics.success import SuccessRule
 from harness.results.motion import read_motion
+from harness.results.motion_owners import motion_owners
 from harness.results.result_set import Problem, ProblemKind, ReadRecord, ResultSet, Sweep
 from harness.route_facts import RouteFacts
 from harness.stages.garage import GarageReport, garage_report
@@ -100,11 +101,11 @@ def comfort(results: ResultSet, records: Sequence[ReadRecord]) -> tuple[Smoothne
         HarnessError: a file is no longer what was read before.
     """
     wanted = {_name(record) for record in records}
-    of_file = {file.identity: _name(record) for record, file in results.metric_infos() if _name(record) in wanted}
-    files = [file for _, file in results.metric_infos() if file.identity in of_file]
+    owners = motion_owners(results)
+    problems = list(owners.problems)
+    of_file = {file.identity: _name(record) for record, file in owners.pairs if _name(record) in wanted}
     comforts: dict[str, RouteComfort | None] = {}
-    problems: list[Problem] = []
-    for file, motion in read_motion(files):
+    for file, motion in read_motion(file for _, file in owners.pairs if file.identity in of_file):
         if isinstance(motion, Problem):
             problems.append(motion)
         else:

@@ -23,6 +23,7 @@ from harness.metrics.engine import BENCH2DRIVE, Engine
 from harness.metrics.rules import RuleVersion
 from harness.results.contents import contents_of
 from harness.results.motion import read_motion
+from harness.results.motion_owners import motion_owners
 from harness.results.read import read_results
 from harness.supervisor import EmbeddedSimulator
 from tests.integration.evaluation import ROUTES, Evaluation, attempt_of, record
@@ -75,7 +76,7 @@ def test_drive_by_the_rules_of_bench2drive_can_be_scored_by_them(bench2drive: Ev
     (read,) = results.records
     assert audit([read.route]).mismatches(RuleVersion.BENCH2DRIVE) == ()
     # The motion is where the record says, and where its readers look.
-    ((owner, file),) = results.metric_infos()
+    ((owner, file),) = motion_owners(results).pairs
     assert owner is read
     ((_, motion),) = contents_of([file])
     steps = json.loads(motion)

@@ -9,6 +9,7 @@ import pytest
 
 from harness.errors import ConfigError
 from harness.results.contents import contents_of
+from harness.results.motion_owners import motion_owners
 from harness.results.read import read_results
 from harness.results.result_set import DriveKey, FileKind, ProblemKind, ResultSet
 from tests.unit.results.drawn import as_bytes, checkpoint, merged, pack, record, seeds_of, write
@@ -136,8 +137,8 @@ def test_the_metric_info_of_a_record_lies_in_the_folder_that_it_names(tmp_path: 
         records = [record(0) | {"save_name": "x/drive_0"}, record(1) | {"save_name": "drive_1"}, record(2)]
         write(tmp_path / seed / "all.json", checkpoint(records))
         write(tmp_path / seed / "logs" / "drive_0" / "metric_info.json", {"0": {}})
-    found = read_results([tmp_path]).metric_infos()
-    assert [(each.seed, each.route.xml_id, info.path) for each, info in found] == [
+    found = motion_owners(read_results([tmp_path]))
+    assert [(each.seed, each.route.xml_id, info.path) for each, info in found.pairs] == [
         (seed, "0", tmp_path / str(seed) / "logs" / "drive_0" / "metric_info.json") for seed in (1, 2)
     ]
 

@@ -6,6 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from harness.results.motion_owners import motion_owners
+from harness.results.read import read_results
 from harness.stages.score import ScoreReport, ScoreRequest, score
 from tests.unit.results.drawn import checkpoint, record, write
 
@@ -45,3 +49,83 @@ def test_seeds_below_a_long_path_keep_their_own_comfort(tmp_path: Path) -> None:
     report = scored(tmp_path)
     assert report.comfort is not None
     assert (report.comfort.value, report.comfort.routes, report.comfort.missing) == (0.5, 4, ())
+
+
+def test_logs_of_equal_names_go_to_the_record_of_their_seed(tmp_path: Path) -> None:
+    for seed, steps in (("seed1", STILL), ("seed2", JERKY)):
+        drives(tmp_path / f"eval_{seed}.json")
+        for xml_id in IDS:
+            log(tmp_path / f"viz_{seed}" / f"S{xml_id}", steps)
+    owners = motion_owners(read_results([tmp_path]))
+    assert sorted((record.seed or 0, info.path.parts[-3]) for record, info in owners.pairs) == [
+        *[(1, "viz_seed1")] * 2,
+        *[(2, "viz_seed2")] * 2,
+    ]
+    report = scored(tmp_path)
+    assert report.comfort is not None
+    assert (report.comfort.value, report.comfort.routes, report.problems) == (0.5, 4, ())
+
+
+def test_a_log_that_two_records_claim_is_of_neither(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        drives(tmp_path / f"eval_seed{seed}.json")
+    log(tmp_path / "viz" / "S1711", STILL)
+    report = scored(tmp_path)
+    assert report.comfort is None
+    claimants = ", ".join(f"{tmp_path}/eval_seed{seed}.json record 0" for seed in (1, 2))
+    assert [str(problem) for problem in report.problems] == [
+        f"{tmp_path}/viz/S1711/metric_info.json: found a metric info that fits 2 records ({claimants}), "
+        "expected one record"
+    ]
+
+
+def test_two_logs_that_are_as_near_to_a_record_are_not_its_own(tmp_path: Path) -> None:
+    file = drives(tmp_path / "eval.json")
+    for folder in ("viz_a", "viz_b"):
+        log(tmp_path / folder / "S1711", STILL)
+    log(tmp_path / "viz_b" / "S1773", JERKY)
+    report = scored(tmp_path)
+    assert report.comfort is not None
+    assert (report.comfort.value, report.comfort.routes) == (0.0, 1)
+    assert [str(problem) for problem in report.problems] == [
+        f"{tmp_path}/{folder}/S1711/metric_info.json: found one of several metric infos that fit a record "
+        f"({file} record 0), expected one for each record"
+        for folder in ("viz_a", "viz_b")
+    ]
+
+
+def test_the_log_of_another_seed_is_nobodys(tmp_path: Path) -> None:
+    drives(tmp_path / "eval_seed1.json")
+    log(tmp_path / "viz_seed2" / "S1711", STILL)
+    report = scored(tmp_path)
+    assert report.comfort is None
+    (problem,) = report.problems
+    assert "found a metric info of seed 2 that only fits a record" in str(problem)
+    drives(tmp_path / "eval_seed2.json")  # now it has its record, and the other one merely none
+    report = scored(tmp_path)
+    assert report.comfort is not None and not report.problems
+    assert (report.comfort.routes, len(report.comfort.missing)) == (1, 3)
+
+
+def test_records_of_one_name_do_not_share_a_log(tmp_path: Path) -> None:
+    drives(tmp_path / "eval.json", save_name="same")
+    log(tmp_path / "same", STILL)
+    report = scored(tmp_path)
+    assert report.comfort is None and "fits 2 records" in str(report.problems[0])
+
+
+def test_records_without_a_name_have_no_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drives(tmp_path / "eval.json", save_name="")
+    log(tmp_path, STILL)
+    monkeypatch.chdir(tmp_path)
+    for path in (Path(), Path("../") / tmp_path.name):
+        report = scored(path)
+        assert report.comfort is None and not report.problems
+
+
+@pytest.mark.parametrize("layout", ["{file}/0", "{file}/0/viz"])
+def test_numbers_of_folders_and_drives_do_not_take_a_log_from_its_record(tmp_path: Path, layout: str) -> None:
+    drives(tmp_path / "0" / "eval_seed1.json", save_name="007", ids=("1711",))
+    log(Path(layout.format(file=tmp_path)) / "007", STILL)
+    report = scored(tmp_path)
+    assert report.comfort is not None and report.comfort.routes == 1
