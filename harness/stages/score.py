@@ -25,7 +25,7 @@ from harness.metrics.smoothness import Smoothness
 from harness.metrics.success import SuccessRule, is_success
 from harness.metrics.uncertainty import Interval, bootstrap
 from harness.results.read import read_results
-from harness.results.result_set import FileKind, OnDuplicate, Problem, ReadRecord, ResultSet, Sweep
+from harness.results.result_set import FileIdentity, FileKind, OnDuplicate, Problem, ReadRecord, ResultSet, Sweep
 from harness.route_facts import RouteFacts, junction_percent, read_junctions, read_route_facts
 from harness.stages import score_benchmarks
 from harness.stages.garage import GarageReport
@@ -369,9 +369,12 @@ def _by_scenario(
 
 
 def _repeated_by_lead(results: ResultSet, in_file_order: Sequence[ReadRecord]) -> tuple[str, ...]:
-    by_file: dict[str, list[ScoredRoute]] = {
-        file.name: [] for file in results.files if file.kind in (FileKind.ROUTE, FileKind.CHECKPOINT) and not file.found
+    by_file: dict[FileIdentity, list[ScoredRoute]] = {
+        file.identity: []
+        for file in results.files
+        if file.kind in (FileKind.ROUTE, FileKind.CHECKPOINT) and not file.found
     }
     for record in in_file_order:
-        by_file.setdefault(record.file.name, []).append(record.route)
-    return tuple(name for name, routes in by_file.items() if lead_repeats(routes))
+        by_file.setdefault(record.file.identity, []).append(record.route)
+    repeated = {identity for identity, routes in by_file.items() if lead_repeats(routes)}
+    return tuple(file.name for file in results.files if file.identity in repeated)
