@@ -13,12 +13,14 @@ import msgspec
 
 from harness.datatypes.scored_route import ScoredRoute
 from harness.metrics.garage_parser import is_leaderboard_10
-from harness.results.openings import Refused
+from harness.results.openings import Refused, too_large
 from harness.results.record_format import Record, refusal, scored_route
 from harness.results.result_set import FileKind, Problem, ProblemKind, shown
 
 ABILITIES: Final = ("Overtaking", "Merging", "Emergency_Brake", "Give_Way", "Traffic_Signs")
 METRIC_INFO: Final = "metric_info.json"
+# More than an hour of steps; they take ten times the memory when they are read.
+LARGEST_METRIC_INFO_BYTES: Final = 32 * 1024 * 1024
 _UTF8_MARK: Final = b"\xef\xbb\xbf"
 _MERGED_KEYS: Final = ("driving score", "current_driving_score", "success rate", "eval num")
 _STATED_KEYS: Final = (*_MERGED_KEYS, *ABILITIES, "mean", "Driving Efficiency", "Driving Smoothness")
@@ -93,6 +95,8 @@ def _parse(data: bytes, name: str, file_name: str, content: Content) -> None:
     if not data.strip(b" \t\r\n\0"):
         found = "an empty file" if not data else f"{len(data)} blank or zero bytes"
         raise Refused(ProblemKind.MALFORMED, found, "JSON")
+    if file_name == METRIC_INFO and len(data) > LARGEST_METRIC_INFO_BYTES:
+        raise too_large(len(data), LARGEST_METRIC_INFO_BYTES)
     top = _top(data)
     if "_checkpoint" not in top:
         content.kind = _kind_without_records(top, file_name)
@@ -126,9 +130,9 @@ def _top(data: bytes) -> dict[str, msgspec.Raw]:
 
 
 def _kind_without_records(top: Mapping[str, msgspec.Raw], file_name: str) -> FileKind:
-    if all(ability in top for ability in ABILITIES):
-        return FileKind.ABILITY
-    return FileKind.METRIC_INFO if file_name == METRIC_INFO and top else FileKind.OTHER
+    if file_name == METRIC_INFO:
+        return FileKind.METRIC_INFO  # whatever it holds: what is wrong is told beside its record
+    return FileKind.ABILITY if all(ability in top for ability in ABILITIES) else FileKind.OTHER
 
 
 def _kind(

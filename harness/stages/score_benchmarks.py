@@ -9,11 +9,11 @@ from harness.errors import HarnessError
 from harness.metrics import bench2drive, fail2drive, lead_parser
 from harness.metrics.bench2drive import Abilities, AbilityFormula
 from harness.metrics.rules import RuleVersion
-from harness.metrics.smoothness import RouteComfort, Smoothness, route_comfort, smoothness
+from harness.metrics.smoothness import FEWEST_STEPS, RouteComfort, Smoothness, route_comfort, smoothness
 from harness.metrics.success import SuccessRule
 from harness.results.motion import read_motion
 from harness.results.motion_owners import motion_owners
-from harness.results.result_set import Problem, ProblemKind, ReadRecord, ResultSet, Sweep
+from harness.results.result_set import Problem, ProblemKind, ReadRecord, ResultFile, ResultSet, Sweep
 from harness.route_facts import RouteFacts
 from harness.stages.garage import GarageReport, garage_report
 from harness.suites import Suite
@@ -108,10 +108,18 @@ def comfort(results: ResultSet, records: Sequence[ReadRecord]) -> tuple[Smoothne
     for file, motion in read_motion(file for _, file in owners.pairs if file.identity in of_file):
         if isinstance(motion, Problem):
             problems.append(motion)
-        else:
-            comforts[of_file[file.identity]] = route_comfort(motion)
+            continue
+        of_route = comforts[of_file[file.identity]] = route_comfort(motion)
+        if of_route is None:
+            problems.append(_too_short(file, len(motion)))
     names = [_name(record) for record in records]
     return (smoothness(names, comforts) if of_file else None), tuple(problems)
+
+
+def _too_short(file: ResultFile, steps: int) -> Problem:
+    return Problem(
+        kind=ProblemKind.MALFORMED, file=file.name, found=f"{steps} steps", expected=f"at least {FEWEST_STEPS}"
+    )
 
 
 def fail2drive_scores(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.results import parsing
 from harness.results.motion_owners import motion_owners
 from harness.results.read import read_results
+from harness.results.result_set import ProblemKind
 from harness.stages.score import ScoreReport, ScoreRequest, score
-from tests.unit.results.drawn import checkpoint, record, write
+from tests.unit.results.drawn import checkpoint, pack, record, write
 
 STEADY = {
     "acceleration": [0, 0, 0],
@@ -129,3 +132,35 @@ def test_numbers_of_folders_and_drives_do_not_take_a_log_from_its_record(tmp_pat
     log(Path(layout.format(file=tmp_path)) / "007", STILL)
     report = scored(tmp_path)
     assert report.comfort is not None and report.comfort.routes == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ([STEADY] * 30, "found `array`, expected `object`"),
+        ("text", "found `str`, expected `object`"),
+        (None, "found `null`, expected `object`"),
+        ({}, "found 0 steps, expected at least 3"),
+        ({"0": STEADY, "1": STEADY}, "found 2 steps, expected at least 3"),
+    ],
+)
+def test_a_log_that_gives_no_comfort_says_why(tmp_path: Path, content: Any, found: str) -> None:
+    drives(tmp_path / "eval.json")
+    file = write(tmp_path / "S1711" / "metric_info.json", json.dumps(content))
+    report = scored(tmp_path)
+    assert report.comfort is not None and report.comfort.value is None
+    assert len(report.comfort.too_short) == (content is not None and "steps" in found)
+    assert [str(problem) for problem in report.problems] == [f"{file}: {found}"]
+
+
+def test_a_huge_log_is_refused_loose_or_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parsing, "LARGEST_METRIC_INFO_BYTES", 10_000)
+    drives(tmp_path / "eval.json")
+    data = log(tmp_path / "S1711", [STEADY] * 200).read_bytes()
+    pack(tmp_path / "a.tar", {"S1773/metric_info.json": data})
+    report = scored(tmp_path)
+    assert report.comfort is None
+    assert {(problem.kind, problem.found) for problem in report.problems} == {
+        (ProblemKind.TOO_LARGE, f"{len(data)} bytes")
+    }
+    assert len(report.problems) == 2
