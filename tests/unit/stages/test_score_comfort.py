@@ -14,6 +14,7 @@ from harness.results.motion_owners import motion_owners
 from harness.results.read import read_results
 from harness.results.result_set import ProblemKind
 from harness.stages.score import ScoreReport, ScoreRequest, score
+from harness.stages.score_table import make_table
 from tests.unit.results.drawn import checkpoint, pack, record, write
 
 STEADY = {
@@ -164,3 +165,12 @@ def test_a_huge_log_is_refused_loose_or_packed(tmp_path: Path, monkeypatch: pyte
         (ProblemKind.TOO_LARGE, f"{len(data)} bytes")
     }
     assert len(report.problems) == 2
+
+
+@pytest.mark.parametrize(("logs", "cell"), [(0, "-"), (1, "100.00 (1 of 2)"), (2, "50.00")])
+def test_a_table_shows_over_how_few_records_comfort_is(tmp_path: Path, logs: int, cell: str) -> None:
+    drives(tmp_path / "eval.json")
+    for xml_id, steps in list(zip(IDS, (STILL, JERKY), strict=True))[:logs]:
+        log(tmp_path / f"S{xml_id}", steps)
+    table = make_table({"agent": scored(tmp_path)}, allow_partial=True)
+    assert table.rows[0][table.headings.index("comfort")] == cell
