@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 from harness.config import REPOSITORY
 from harness.datatypes.route import Route
 from harness.errors import RouteError
+from harness.jobs.publish import publish_text
 from harness.metrics.rules import RuleVersion
 from harness.route_facts import RouteFacts, render_route_facts
 from harness.stages.sample import load_map
@@ -68,12 +67,7 @@ def lay_out(routes: Sequence[Route], carla_map: Any) -> Mapping[str, tuple[int |
 def write_table(suite: Suite, facts: Sequence[RouteFacts], folder: Path) -> Path:
     """Write ``<suite>.csv`` so that a reader sees the old table or the new one; returns the file."""
     file = folder / f"{suite.name}.csv"
-    scratch = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    try:
-        scratch.write_text(render_route_facts(facts), encoding="utf-8", newline="")
-        scratch.replace(file)
-    finally:
-        scratch.unlink(missing_ok=True)
+    publish_text(file, render_route_facts(facts))
     return file
 
 
