@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.results import run_files
+from harness.results.copies import seed_problems
 from harness.results.duplicates import Source, resolve, set_merged_aside
 from harness.results.names import named_seed, natural, numbered_folder
 from harness.results.openings import Refused
@@ -73,6 +74,7 @@ def read_results(
     notes += set_merged_aside(sources)
     _tell_shards(drafts)
     replaced = resolve(sources, on_duplicate)
+    walk.account.problems += seed_problems(sources)
     return _result_set(drafts, walk.account, [*notes, *replaced], sum(note.records for note in replaced), planned)
 
 

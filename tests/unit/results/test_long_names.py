@@ -39,8 +39,8 @@ def test_attempts_at_units_with_long_names_are_counted_apart(tmp_path: Path) -> 
     for middle, attempts in (("seed1", 2), ("seed2", 3), ("seed3", 1)):
         for number in range(attempts):
             write(between(tmp_path, middle) / f"attempt_{number}" / "attempt.json", "{}")
-    for middle in ("seed1", "seed2"):
-        write(between(tmp_path, middle) / "result.json", checkpoint([record(1)]))
+    for xml_id, middle in enumerate(("seed1", "seed2")):
+        write(between(tmp_path, middle) / "result.json", checkpoint([record(xml_id)]))
     results = read_results([tmp_path])
     assert [each.file.attempts for each in results.records] == [2, 3]
     (problem,) = results.problems
