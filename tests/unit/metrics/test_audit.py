@@ -102,3 +102,12 @@ def test_error_names_route_and_sentence() -> None:
     )
     with pytest.raises(HarnessError, match=r"^record RouteScenario_7_rep0: found 'Agent slept', expected 'Agent ran"):
         audit_route(other)
+
+
+def test_routes_that_fit_all_rules_do_not_say_whose_rules_made_a_set() -> None:
+    """Otherwise one perfect drive would make any rules fit to penalties that none explains."""
+    perfect = [route(1.0) for _ in range(3)]
+    report = audit([*perfect, route(0.123, RED)])
+    assert (len(report.telling), report.best_fits) == (1, ())
+    assert audit([*perfect, route(1.0 / 1.4, RED)]).best_fits == (V.LEADERBOARD_21,)
+    assert audit(perfect).best_fits == tuple(V)

@@ -142,6 +142,15 @@ def test_an_agent_that_could_not_be_set_up_is_no_success_and_no_headline(tmp_pat
     assert "official (missing = 0, divisor 200): DS 99.50, SR 99.50 % (f2d)" in told
 
 
+def test_routes_of_a_pair_are_drawn_together(tmp_path: Path) -> None:
+    """They share way, weather and traffic: where each pair has the same mean, other pairs would change nothing."""
+    for number in range(100):
+        for xml_id, driving_score in ((number, 100.0), (1000 + number, 0.0)):
+            write(tmp_path / f"{xml_id}.json", checkpoint([drive(xml_id, driving_score)]))
+    report = scored(tmp_path, bench="fail2drive")
+    assert (report.scores.driving_score, report.interval.low, report.interval.high) == (50.0, 50.0, 50.0)
+
+
 def test_seeds_that_are_asked_for_count_also_without_a_record(tmp_path: Path) -> None:
     write(tmp_path / "seed1" / "a.json", checkpoint([drive(xml_id, 100.0) for xml_id in range(1, MINI + 1)]))
     assert scored(tmp_path).has_headline
