@@ -14,7 +14,7 @@ import msgspec
 from harness.datatypes.scored_route import ScoredRoute
 from harness.metrics.garage_parser import is_leaderboard_10
 from harness.results.openings import Refused, too_large
-from harness.results.record_format import Record, refusal, scored_route
+from harness.results.record_format import Record, check_text, refusal, scored_route
 from harness.results.result_set import FileKind, Problem, ProblemKind, shown
 
 ABILITIES: Final = ("Overtaking", "Merging", "Emergency_Brake", "Give_Way", "Traffic_Signs")
@@ -162,6 +162,8 @@ def _read_header(top: Mapping[str, msgspec.Raw], inner: Mapping[str, msgspec.Raw
         _inconsistent(content, name, error.found, error.expected)
     if "harness" in top:
         content.own = _decode(_OWN, top["harness"], "harness")  # without it the seed would be unknown
+        for key in ("suite", "agent", "rule_version"):
+            check_text(f"harness.{key}", getattr(content.own, key))
 
 
 def _read_records(raw: msgspec.Raw, name: str, content: Content) -> None:

@@ -21,6 +21,9 @@ from harness.results.result_set import ProblemKind, shown
 _LARGEST: Final = 1e12
 # Scores are rounded to six decimals.
 _ROUNDING: Final = 1e-6
+# Twice the longest of any published file; folders take 255 bytes. Longer ones, and codes that move a terminal's
+# cursor, are damage or worse, and every report prints these texts.
+LONGEST_TEXT: Final = 200
 # A factor below zero is what more than 100 % off-lane gives.
 _LOWEST_PENALTY: Final = -1000.0
 _STATUS: Final = re.compile(r"Perfect|Completed|Failed( - .+)?", re.DOTALL)
@@ -63,10 +66,14 @@ def scored_route(record: Record) -> ScoredRoute:
     """Return the record under our names.
 
     Raises:
-        Refused: a number or a status that no evaluator writes.
+        Refused: a number or a text that no evaluator writes.
     """
     scores, meta = record.scores, record.meta or Meta()
     _check_numbers(scores, meta)
+    weather = "" if record.weather_id is None else str(record.weather_id)
+    for name in ("route_id", "status", "town_name", "scenario_name", "save_name"):
+        check_text(name, getattr(record, name) or "")
+    check_text("weather_id", weather)
     if not _STATUS.fullmatch(record.status):
         raise _wrong(f"status {_quoted(record.status)}", "Perfect, Completed, Failed or Failed - <reason>")
     if not record.route_id:
@@ -86,9 +93,19 @@ def scored_route(record: Record) -> ScoredRoute:
         duration_wall_s=meta.duration_system,
         town=record.town_name or "",
         scenario=record.scenario_name or "",
-        weather="" if record.weather_id is None else str(record.weather_id),
+        weather=weather,
         save_name=record.save_name or "",
     )
+
+
+def check_text(name: str, text: str) -> None:
+    """Refuse a text that cannot be printed as it stands.
+
+    Raises:
+        Refused: it is too long, or not on one line of plain characters.
+    """
+    if len(text) > LONGEST_TEXT or not text.isprintable():
+        raise _wrong(f"{name} {_quoted(text)}", f"at most {LONGEST_TEXT} printable characters")
 
 
 def refusal(error: Exception) -> Refused:

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from harness.results.openings import Refused
-from harness.results.record_format import refusal
+from harness.results.record_format import check_text, refusal
 from harness.results.result_set import DriveKey, ProblemKind
 
 MANIFEST: Final = "units.jsonl"
@@ -51,8 +51,10 @@ def planned_units(data: bytes) -> list[DriveKey]:
     for number, line in enumerate(data.splitlines(), start=1):
         try:
             unit = _LINE.decode(line)
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            refused = refusal(error)
+            check_text("suite", unit.suite)
+            check_text("route_id", unit.route_id)
+        except (Refused, msgspec.MsgspecError, ValueError, RecursionError) as error:
+            refused = error if isinstance(error, Refused) else refusal(error)
             raise Refused(ProblemKind.MALFORMED, f"{refused.found} in line {number}", refused.expected) from error
         units.append(DriveKey(unit.suite, unit.seed, unit.repetition, unit.route_id))
     return units

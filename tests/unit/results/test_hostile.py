@@ -79,6 +79,14 @@ def test_a_file_without_a_sound_record_says_why(tmp_path: Path, content: bytes, 
         ({"infractions": {"red_light": [5]}}, "found `int` at infractions"),
         ({"infractions": None}, "found `null` at infractions"),
         ({"town_name": ["a"]}, "found `array` at town_name"),
+        ({"status": "Failed - \x1b]0;a\x07"}, r"found status 'Failed - \x1b]0;a\x07', expected at most 200 printable"),
+        ({"status": "Failed - \n" + "x" * 999}, r"found status 'Failed - \nxxx"),
+        ({"route_id": "RouteScenario_2\x1b[2J_rep0"}, r"found route_id 'RouteScenario_2\x1b[2J_rep0'"),
+        ({"route_id": "a" * 201}, "found route_id 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...aaa"),
+        ({"town_name": "Town\u202e01"}, r"found town_name 'Town\u202e01'"),
+        ({"scenario_name": "a\nb"}, r"found scenario_name 'a\nb'"),
+        ({"save_name": "S/" + "x" * 5000}, "found save_name 'S/xxx"),
+        ({"weather_id": "\x00"}, r"found weather_id '\x00'"),
     ],
 )
 def test_one_wrong_record_is_named_and_the_others_count(tmp_path: Path, changes: dict[str, Any], text: str) -> None:
@@ -90,6 +98,26 @@ def test_one_wrong_record_is_named_and_the_others_count(tmp_path: Path, changes:
     assert str(problem).startswith(f"{file} record 1: ")
     assert text in str(problem)
     assert (results.files[0].found, results.files[0].refused) == (2, 1)
+
+
+def test_texts_of_the_longest_length_and_of_any_script_count(tmp_path: Path) -> None:
+    texts = {"status": "Failed - " + "x" * 191, "town_name": "Tübingen", "save_name": "东" * 200, "weather_id": 1e-7}
+    (found,) = read_results([write(tmp_path / "a.json", checkpoint([record(1, **texts)]))]).records
+    assert (found.route.status, found.route.save_name) == (texts["status"], texts["save_name"])
+
+
+@pytest.mark.parametrize("key", ["suite", "agent", "rule_version"])
+def test_what_a_file_of_ours_calls_itself_can_be_printed(tmp_path: Path, key: str) -> None:
+    content = checkpoint([record(1)]) | {"harness": {"suite": "mini", "seed": 1, key: "\x1b[2J"}}
+    problem = only_problem(write(tmp_path / "a.json", content))
+    assert problem.found == rf"harness.{key} '\x1b[2J'"
+
+
+@pytest.mark.parametrize("key", ["suite", "route_id"])
+def test_what_a_manifest_names_can_be_printed(tmp_path: Path, key: str) -> None:
+    unit = {"suite": "mini", "route_id": "1", "repetition": 0, "seed": 1, key: "a" * 300}
+    problem = only_problem(write(tmp_path / "units.jsonl", json.dumps(unit) + "\n"))
+    assert problem.found == f"{key} '{'a' * 30}...{'a' * 30}' in line 1"
 
 
 def test_a_record_without_infractions_is_no_clean_drive(tmp_path: Path) -> None:
