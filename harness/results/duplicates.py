@@ -12,8 +12,9 @@ with fewer records. A merged file that does not know its seed repeats a record o
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Final
 
 from harness.datatypes.scored_route import ScoredRoute
 from harness.results.result_set import DriveKey, DuplicateError, FileKind, Note, OnDuplicate, named, shown
@@ -41,46 +42,59 @@ class Source:
         """Return which drive a record of this file is."""
         return DriveKey(self.benchmark, self.seed, route.repetition, route.xml_id)
 
-    def repeats(self, other: Source) -> bool:
-        """Tell whether a record here may be a copy of an equal one there."""
-        return self is not other and self.benchmark == other.benchmark and self.seed in (None, other.seed)
-
 
 _Claim = tuple[Source, int, ScoredRoute]
+# A record with everything in it, and the benchmark of its file: what two files must share to be copies of each other.
+_Drive = tuple[object, ...]
+_VALUES: Final = tuple(value.name for value in fields(ScoredRoute) if value.name != "messages")
 
 
 def set_merged_aside(sources: Sequence[Source]) -> list[Note]:
     """Take from merged files what other files hold too, and say so."""
     if all(len(source.records) < 2 and source.kind is not FileKind.MERGED for source in sources):
         return []
-    by_route: dict[tuple[str, int], list[_Claim]] = defaultdict(list)
+    drives = {source: [_drive(source, route) for _, route in source.records] for source in sources}
+    smallest = _Holders(drives, key=lambda source: len(source.records))
     for source in sources:
-        for position, route in source.records:
-            by_route[route.xml_id, route.repetition].append((source, position, route))
-    for source in sources:
-        if source.kind is FileKind.CHECKPOINT and _is_merged_by_content(source, by_route):
+        if source.kind is FileKind.CHECKPOINT and _is_merged_by_content(source, drives[source], smallest):
             source.kind = FileKind.MERGED
-    notes = []
-    for source in sources:
-        if source.kind is FileKind.MERGED and (note := _set_aside(source, by_route)) is not None:
-            notes.append(note)
-    return notes
+    originals = {source: drives[source] for source in sources if source.kind is not FileKind.MERGED}
+    first = _Holders(originals, key=lambda source: source.order)
+    notes = [_set_aside(source, drives[source], first) for source in sources if source.kind is FileKind.MERGED]
+    return [note for note in notes if note is not None]
 
 
-def _set_aside(source: Source, by_route: dict[tuple[str, int], list[_Claim]]) -> Note | None:
+def _drive(source: Source, route: ScoredRoute) -> _Drive:
+    values = (getattr(route, name) for name in _VALUES)
+    return (source.benchmark, frozenset(route.messages.items()), *values)
+
+
+class _Holders:
+    """The one file, of those that hold a drive, that comes first; of any seed and of each.
+
+    Only the first is kept, so that files which hold the same drives many times cost no more than others.
+    """
+
+    def __init__(self, drives: Mapping[Source, Sequence[_Drive]], key: Callable[[Source], int]) -> None:
+        self._of_any_seed: dict[_Drive, Source] = {}
+        self._of_seed: dict[tuple[_Drive, int | None], Source] = {}
+        for source in sorted(drives, key=key):
+            for drive in drives[source]:
+                self._of_any_seed.setdefault(drive, source)
+                self._of_seed.setdefault((drive, source.seed), source)
+
+    def first(self, drive: _Drive, seed: int | None) -> Source | None:
+        """Return the first file that a file of this seed may have copied a drive from: an unknown seed, from any."""
+        return self._of_any_seed.get(drive) if seed is None else self._of_seed.get((drive, seed))
+
+
+def _set_aside(source: Source, drives: Sequence[_Drive], originals: _Holders) -> Note | None:
     kept: list[tuple[int, ScoredRoute]] = []
     repeated: dict[str, None] = {}
-    for position, route in source.records:
-        original = next(
-            (
-                other
-                for other, _, same in by_route[route.xml_id, route.repetition]
-                if other.kind is not FileKind.MERGED and source.repeats(other) and same == route
-            ),
-            None,
-        )
+    for claim, drive in zip(source.records, drives, strict=True):
+        original = originals.first(drive, source.seed)
         if original is None:
-            kept.append((position, route))
+            kept.append(claim)
         else:
             repeated[original.name] = None
     count = len(source.records) - len(kept)
@@ -91,15 +105,10 @@ def _set_aside(source: Source, by_route: dict[tuple[str, int], list[_Claim]]) ->
     return Note(file=source.name, text=text, records=count)
 
 
-def _is_merged_by_content(source: Source, by_route: dict[tuple[str, int], list[_Claim]]) -> bool:
+def _is_merged_by_content(source: Source, drives: Sequence[_Drive], smallest: _Holders) -> bool:
     size = len(source.records)
-    return size > 1 and all(
-        any(
-            len(other.records) < size and source.repeats(other) and same == route
-            for other, _, same in by_route[route.xml_id, route.repetition]
-        )
-        for _, route in source.records
-    )
+    holders = (smallest.first(drive, source.seed) for drive in drives)
+    return size > 1 and all(holder is not None and len(holder.records) < size for holder in holders)
 
 
 def resolve(sources: Sequence[Source], on_duplicate: OnDuplicate) -> list[Note]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.datatypes.scored_route import ScoredRoute
+from harness.results.duplicates import Source, set_merged_aside
+from harness.results.parsing import parse
 from harness.results.read import read_results
 from harness.results.result_set import DuplicateError, FileKind, OnDuplicate, ResultSet
-from tests.unit.results.drawn import checkpoint, drives, merged, record, seeds_of, write
+from tests.unit.results.drawn import as_bytes, checkpoint, drives, merged, record, seeds_of, write
 
 
 def scores(score: float) -> dict[str, float]:
@@ -130,6 +134,26 @@ def test_a_merged_file_of_something_else_is_noticed(tmp_path: Path) -> None:
         read_results([tmp_path])
 
 
+def test_a_merged_file_repeats_only_what_is_equal_in_every_value(tmp_path: Path) -> None:
+    write(tmp_path / "0.json", checkpoint([record(1), record(2)]))
+    others = {**record(2)["infractions"], "red_light": ["Agent ran a red light 8 at (x=1.0, y=2.0, z=0.0)"]}
+    for changes in ({"infractions": others}, {"town_name": "Town01"}, {"status": "Perfect"}):
+        write(tmp_path / "merged.json", merged([record(1), record(2, **changes)]))
+        with pytest.raises(DuplicateError, match=r"merged\.json record 1, expected"):
+            read_results([tmp_path])
+
+
+@pytest.mark.parametrize("other", ["seed", "suite"])
+def test_a_merged_file_of_another_seed_or_suite_repeats_nothing(tmp_path: Path, other: str) -> None:
+    first = checkpoint([record(1), record(2)])
+    if other == "suite":
+        first["harness"] = {"suite": "other", "seed": 2}
+    write(tmp_path / "seed1" / "a.json", first)
+    write(tmp_path / "seed2" / "merged.json", merged([record(1), record(2)]))
+    results = read_results([tmp_path], benchmark="mini")
+    assert (len(results.records), results.notes) == (4, ())
+
+
 def test_two_merged_files_are_no_copies_of_each_other(tmp_path: Path) -> None:
     for name in ("a.json", "b.json"):
         write(tmp_path / name, merged([record(1), record(2)]))
@@ -186,3 +210,30 @@ def test_order_splitting_and_merging_change_nothing(data: st.DataObject, records
         assert content(results) == expected
         assert sum(file.counted for file in results.files) == len(records)
         assert sum(file.found - file.counted for file in results.files) == sum(note.records for note in results.notes)
+
+
+@pytest.mark.parametrize(("files", "records"), [(1, 20_000), (2_000, 10)])
+def test_copies_of_one_drive_cost_no_more_than_other_drives(files: int, records: int) -> None:
+    """Comparing each with each took a minute."""
+    (claim,) = parse(as_bytes(checkpoint([record(1)])), "a", "a").records
+    many = [source(f"{number}.json", [claim] * records, number) for number in range(files)]
+    few = source("few.json", [claim] * 2, files)
+    started_s = time.monotonic()
+    notes = set_merged_aside([*many, few])
+    assert time.monotonic() - started_s < 2.0
+    assert [(note.file, note.records) for note in notes] == [(each.name, records) for each in many]
+    assert all("from few.json;" in note.text for note in notes)
+    assert [len(each.records) for each in (*many, few)] == [0] * files + [2]
+
+
+def source(name: str, records: list[tuple[int, ScoredRoute]], order: int) -> Source:
+    return Source(
+        name=name,
+        order=order,
+        kind=FileKind.CHECKPOINT,
+        benchmark="",
+        seed=None,
+        sha256=name,
+        modified_s=0.0,
+        records=records,
+    )
