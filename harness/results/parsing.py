@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ import msgspec
 from harness.datatypes.scored_route import ScoredRoute
 from harness.metrics.garage_parser import is_leaderboard_10
 from harness.results.openings import Refused, too_large
+from harness.results.pieces import pieces
 from harness.results.record_format import Record, check_text, refusal, scored_route
 from harness.results.result_set import FileKind, Problem, ProblemKind, shown
 
@@ -27,6 +28,8 @@ _STATED_KEYS: Final = (*_MERGED_KEYS, *ABILITIES, "mean", "Driving Efficiency", 
 _MERGED_NAME: Final = re.compile(r"(^|[^a-z])merged?([^a-z]|$)", re.IGNORECASE)
 # Larger lists with a wrong record are given up at it; smaller ones are taken apart record by record.
 _LARGEST_TO_TAKE_APART_BYTES: Final = 64 * 1024 * 1024
+# One file that is wrong all over says so a hundred times, not a million.
+_MOST_PROBLEMS: Final = 100
 # Fifteen labels, or their values, are half a kilobyte.
 _LARGEST_LABELS_BYTES: Final = 64 * 1024
 _REPETITION: Final = re.compile(r"_rep\d+$")
@@ -43,9 +46,18 @@ class Own(msgspec.Struct):
     rule_version: str = ""
 
 
-_OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+def _keys(*names: str) -> msgspec.json.Decoder[Any]:
+    """Return a decoder of an object that takes these keys, undecoded, and passes over all others."""
+    fields = [
+        (f"key_{number}", msgspec.Raw, msgspec.field(default=msgspec.Raw(), name=name))
+        for number, name in enumerate(names)
+    ]
+    return msgspec.json.Decoder(msgspec.defstruct("Keys", fields))
+
+
+_TOP: Final = _keys("_checkpoint", "entry_status", "harness", "labels", "values", *_STATED_KEYS)
+_INNER: Final = _keys("records", "progress")
 _RECORDS: Final = msgspec.json.Decoder(list[Record])
-_PIECES: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _RECORD: Final = msgspec.json.Decoder(Record)
 _PROGRESS: Final = msgspec.json.Decoder(list[int])
 _TEXT: Final = msgspec.json.Decoder(str | None)
@@ -102,13 +114,14 @@ def _parse(data: bytes, name: str, file_name: str, content: Content) -> None:
         content.kind = _kind_without_records(top, file_name)
         content.stated = _numbers(top)
         return
-    inner = _decode(_OBJECT, top["_checkpoint"], "_checkpoint")
+    inner = _present(_decode(_INNER, top["_checkpoint"], "_checkpoint"))
     if "records" not in inner:
         raise Refused(ProblemKind.MALFORMED, "no records in _checkpoint", "a list of records")
     content.kind = FileKind.CHECKPOINT
     content.stated = {**_numbers(top), **_labelled_values(top)}
     _read_header(top, inner, name, content)
     _read_records(inner["records"], name, content)
+    _tell_more(name, content)
     _number_repetitions(content)
     count = len(content.records) + content.refused
     content.kind = _kind(top, inner, file_name, content)
@@ -121,12 +134,18 @@ def _parse(data: bytes, name: str, file_name: str, content: Content) -> None:
 def _top(data: bytes) -> dict[str, msgspec.Raw]:
     """Return the parts of an object; of JSON that is no object, none."""
     try:
-        return _OBJECT.decode(data)
+        return _present(_TOP.decode(data))
     except msgspec.ValidationError:
         _decode(msgspec.json.Decoder(msgspec.Raw), data, "")  # complete JSON of another kind
         return {}
     except _ERRORS as error:
         raise refusal(error) from error
+
+
+def _present(keys: msgspec.Struct) -> dict[str, msgspec.Raw]:
+    """Return the keys that an object has."""
+    raw = {field.encode_name: getattr(keys, field.name) for field in msgspec.structs.fields(keys)}
+    return {name: value for name, value in raw.items() if len(memoryview(value))}
 
 
 def _kind_without_records(top: Mapping[str, msgspec.Raw], file_name: str) -> FileKind:
@@ -170,22 +189,25 @@ def _read_records(raw: msgspec.Raw, name: str, content: Content) -> None:
     try:
         records = _RECORDS.decode(raw)
     except _ERRORS as error:
-        if len(memoryview(raw)) > _LARGEST_TO_TAKE_APART_BYTES:
+        data = memoryview(raw)
+        if data[0] != ord("["):
+            _decode(_RECORDS, raw, "records")  # says what is there instead of a list
+        whole = pieces(data) if len(data) <= _LARGEST_TO_TAKE_APART_BYTES else None
+        if whole is None:
             raise refusal(error) from error
-        _take_apart(raw, name, content)
+        _take_apart(whole, name, content)
         return
     for position, record in enumerate(records):
         _take(record, position, name, content)
 
 
-def _take_apart(raw: msgspec.Raw, name: str, content: Content) -> None:
+def _take_apart(whole: Iterable[memoryview], name: str, content: Content) -> None:
     """Read a list with at least one wrong record in it."""
-    for position, piece in enumerate(_decode(_PIECES, raw, "records")):
+    for position, piece in enumerate(whole):
         try:
             record = _RECORD.decode(piece)
         except _ERRORS as error:
-            content.refused += 1
-            content.problems.append(problem(name, refusal(error), position))
+            _refuse(error, position, name, content)
         else:
             _take(record, position, name, content)
 
@@ -194,11 +216,23 @@ def _take(record: Record, position: int, name: str, content: Content) -> None:
     try:
         route = scored_route(record)
     except Refused as error:
-        content.refused += 1
-        content.problems.append(problem(name, error, position))
+        _refuse(error, position, name, content)
         return
     content.without_meta += record.meta is None
     content.records.append((position, route))
+
+
+def _refuse(error: Exception, position: int, name: str, content: Content) -> None:
+    content.refused += 1
+    if content.refused <= _MOST_PROBLEMS:
+        refused = error if isinstance(error, Refused) else refusal(error)
+        content.problems.append(problem(name, refused, position))
+
+
+def _tell_more(name: str, content: Content) -> None:
+    if (more := content.refused - _MOST_PROBLEMS) > 0:
+        wrong = Refused(ProblemKind.WRONG_RECORD, f"{more} more wrong records", "none")
+        content.problems.append(problem(name, wrong))
 
 
 def _number_repetitions(content: Content) -> None:

@@ -16,6 +16,17 @@ from harness.results.result_set import FileKind, Problem, ResultSet
 
 KEYS = ("collisions_layout", "red_light", "min_speed_infractions", "outside_route_lanes", "route_timeout")
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["_checkpoint", "records", "scores", "progress", "harness", "x"]), inner, max_size=3
+        )
+    ),
+    max_leaves=12,
+)
+
 
 def record(xml_id: object = 1, repetition: int = 0, **changes: Any) -> dict[str, Any]:
     """Return a sound record."""

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from harness.results.openings import LARGEST_FILE_BYTES
 from harness.results.read import read_results
 from harness.results.result_set import OnDuplicate, ProblemKind
-from tests.unit.results.drawn import accounted, as_bytes, checkpoint, only_problem, record, write
+from tests.unit.results.drawn import JSON, accounted, as_bytes, checkpoint, only_problem, record, write
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,12 @@ def test_one_wrong_record_is_named_and_the_others_count(tmp_path: Path, changes:
 
 
 def test_texts_of_the_longest_length_and_of_any_script_count(tmp_path: Path) -> None:
-    texts = {"status": "Failed - " + "x" * 191, "town_name": "Tübingen", "save_name": "东" * 200, "weather_id": 1e-7}
+    texts: dict[str, Any] = {
+        "status": "Failed - " + "x" * 191,
+        "town_name": "Tübingen",
+        "save_name": "东" * 200,
+        "weather_id": 1e-7,
+    }
     (found,) = read_results([write(tmp_path / "a.json", checkpoint([record(1, **texts)]))]).records
     assert (found.route.status, found.route.save_name) == (texts["status"], texts["save_name"])
 
@@ -194,18 +199,6 @@ def test_any_value_of_any_wrong_type_is_survived(tmp_path: Path) -> None:
         for value in values:
             write(file, json.dumps(replaced(content, number, value)))
             accounted(read_results([file], on_duplicate=OnDuplicate.ALL))
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(["_checkpoint", "records", "scores", "progress", "harness", "x"]), inner, max_size=3
-        )
-    ),
-    max_leaves=12,
-)
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
