@@ -113,15 +113,15 @@ def drive_route(
         RouteError: the route does not fit its town.
     """
     try:
-        with _prepared_world(client, request.route.town) as world:
-            return _Drive(client, world, request, make_agent, on_progress, recorder).run()
+        with _prepared_world(client, request.route.town) as (world, ticker):
+            return _Drive(client, world, ticker, request, make_agent, on_progress, recorder).run()
     except RuntimeError as error:
         # The client raises RuntimeError for time-outs and for whatever the server refuses.
         raise SimError(f"the simulator failed on route {request.route.route_id}: {error}") from error
 
 
 @contextmanager
-def _prepared_world(client: Any, town: str) -> Iterator[Any]:
+def _prepared_world(client: Any, town: str) -> Iterator[tuple[Any, Ticker]]:
     """Load a town in synchronous mode, at time zero; leave the server with its own settings, but asynchronous.
 
     After a RuntimeError nothing is restored: that is how the client says that the server does not answer.
@@ -137,14 +137,24 @@ def _prepared_world(client: Any, town: str) -> Iterator[Any]:
     before.synchronous_mode = False
     try:
         world = client.load_world(town, False)
-        client.set_timeout(CLIENT_TIMEOUT_S)
-        yield world
     except RuntimeError:
         raise
     except BaseException:
         client.get_world().apply_settings(before)
         raise
-    client.get_world().apply_settings(before)
+    client.set_timeout(CLIENT_TIMEOUT_S)
+    ticker = Ticker(world)
+    try:
+        yield world, ticker
+    except RuntimeError:
+        raise
+    except BaseException:
+        ticker.apply_settings(before)
+        raise
+    else:
+        ticker.apply_settings(before)
+    finally:
+        ticker.close()
 
 
 class _Drive:
@@ -154,6 +164,7 @@ class _Drive:
         self,
         client: Any,
         world: Any,
+        ticker: Ticker,
         request: DriveRequest,
         make_agent: Callable[[], DrivingAgent],
         on_progress: Callable[[Progress], None],
@@ -167,7 +178,7 @@ class _Drive:
         self._recorder = recorder
         self._map = world.get_map()
         self._route = interpolate(request.route.keypoints, RoadGraph(self._map))
-        self._ticker = Ticker(world)
+        self._ticker = ticker
         self._contacts: list[Contact] = []
         self._moments: dict[int, Moment] = {}
         self._digest = hashlib.sha256()
@@ -187,7 +198,6 @@ class _Drive:
             time.sleep(CONTACT_GRACE_S)
             report = self._report(last, time.monotonic() - started_s)
         except RuntimeError:
-            self._ticker.close()
             raise
         except BaseException:
             self._clean_up()
@@ -365,7 +375,4 @@ class _Drive:
         # In this tick the Traffic Manager forgets its vehicles. Whoever sets the world free next makes it work once
         # more (`apply_settings` does, in client 0.9.16) while new states arrive: of vehicles that vanish meanwhile it
         # would read numbers that nobody has written, and abort.
-        try:
-            self._ticker.tick()
-        finally:
-            self._ticker.close()
+        self._ticker.tick()

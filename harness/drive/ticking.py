@@ -11,6 +11,8 @@ missed, on two busy cores once in some fifty thousand. In a debugger it was alwa
 * The signal to end cannot be secured from outside. A watchdog ends the process when a tick does not return, and the
   unit is driven again from its beginning: results stay reproducible. Two threads that both sleep although the frame is
   there are known to be lost long before the time is up.
+
+`world.apply_settings()` hands over in the same way, and goes through the same two.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -99,13 +101,23 @@ class Ticker:
 
     def tick(self) -> None:
         """Advance the world by one frame."""
+        with self._watched():
+            self._frame = self._world.tick(CLIENT_SHARE * self._limit_s)
+        self._limit_s = TICK_LIMIT_S
+
+    def apply_settings(self, settings: Any) -> None:
+        """Set how the world runs; the client lets the Traffic Manager work once in it, as in a tick."""
+        with self._watched():
+            self._world.apply_settings(settings)
+
+    @contextlib.contextmanager
+    def _watched(self) -> Iterator[None]:
         self._wait_until_worker_waits()
         self._began_s = time.monotonic()
         try:
-            self._frame = self._world.tick(CLIENT_SHARE * self._limit_s)
+            yield
         finally:
             self._began_s = None
-        self._limit_s = TICK_LIMIT_S
 
     def close(self) -> None:
         """Stop watching."""

@@ -23,7 +23,7 @@ LONG_S = 10.0
 
 
 def world_of(tick: Callable[[], object]) -> SimpleNamespace:
-    return SimpleNamespace(tick=lambda limit_s: tick())
+    return SimpleNamespace(tick=lambda limit_s: tick(), apply_settings=lambda settings: tick())
 
 
 class Worker:
@@ -88,14 +88,26 @@ def rounds_per_s() -> float:
 # --- waiting for the worker -------------------------------------------------------------------------------------------
 
 
-def test_a_busy_worker_delays_the_tick_until_it_sleeps(monkeypatch: pytest.MonkeyPatch, rounds_per_s: float) -> None:
+def tick(ticker: Ticker) -> None:
+    ticker.tick()
+
+
+def set_free(ticker: Ticker) -> None:
+    """The client lets the Traffic Manager work in this call, too."""
+    ticker.apply_settings("settings")
+
+
+@pytest.mark.parametrize("call", [tick, set_free])
+def test_a_busy_worker_delays_the_tick_until_it_sleeps(
+    monkeypatch: pytest.MonkeyPatch, rounds_per_s: float, call: Callable[[Ticker], None]
+) -> None:
     monkeypatch.setattr(ticking, "_PARK_LIMIT_S", LONG_S)
     ticked_s: list[float] = []
     ticker = Ticker(world_of(lambda: ticked_s.append(time.monotonic())))
     with worker(spin_rounds=int(0.3 * rounds_per_s)) as busy:
         ticker.watch_worker(busy.thread_id)
         began_s = time.monotonic()
-        ticker.tick()
+        call(ticker)
         wait_until(lambda: busy.spun_s > 0.0)
         # Between its spinning and its note of the time, the worker may have slept to get Python's lock.
         assert ticked_s[0] > busy.spun_s - 0.05
@@ -220,7 +232,8 @@ def quick_watch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("quick_watch")
-def test_a_tick_that_never_returns_is_reported_once() -> None:
+@pytest.mark.parametrize("call", [tick, set_free])
+def test_a_tick_that_never_returns_is_reported_once(call: Callable[[Ticker], None]) -> None:
     may_return, calls, noticed = threading.Event(), [], threading.Event()
 
     def on_stuck() -> None:
@@ -229,7 +242,7 @@ def test_a_tick_that_never_returns_is_reported_once() -> None:
 
     ticker = Ticker(world_of(may_return.wait), on_stuck)
     began_s = time.monotonic()
-    ticking_thread = threading.Thread(target=ticker.tick, daemon=True)
+    ticking_thread = threading.Thread(target=call, args=(ticker,), daemon=True)
     ticking_thread.start()
     assert noticed.wait(LONG_S)
     assert calls[0] - began_s > 0.2
