@@ -36,6 +36,10 @@ def test_tables_of_suites_without_plans(tmp_path: Path, harness_data: Path, name
     assert file.read_bytes() == (SUITES_DIR / file.name).read_bytes()
 
 
+#: Their plans take a quarter of a minute.
+LARGEST = ("Town12", "Town13")
+
+
 @pytest.fixture(scope="module")
 def routes_of(harness_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[Route]]:
     """Return all routes of the sets of Bench2Drive, by suite."""
@@ -49,7 +53,9 @@ def routes_of(harness_data: Path, tmp_path_factory: pytest.TempPathFactory) -> M
     return found
 
 
-@pytest.mark.parametrize("town", TOWNS)
+@pytest.mark.parametrize(
+    "town", [pytest.param(town, marks=[pytest.mark.soak] if town in LARGEST else []) for town in TOWNS]
+)
 def test_plans_of_bench2drive(harness_data: Path, routes_of: Mapping[str, list[Route]], town: str) -> None:
     """Row by row for the towns that are there, of all three sets."""
     file = find_town(town, [harness_data / "maps"])
