@@ -6,7 +6,7 @@ versions do explain the score tells the two apart.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -64,15 +64,32 @@ class AuditReport:
     @property
     def fit_counts(self) -> dict[RuleVersion, int]:
         """Number of routes that each rule version explains."""
-        return {version: sum(version in audit.fits for audit in self.audits) for version in RuleVersion}
+        return _fit_counts(self.audits)
+
+    @property
+    def telling_fit_counts(self) -> dict[RuleVersion, int]:
+        """The same of those that tell."""
+        return _fit_counts(self.telling)
 
     @property
     def best_fits(self) -> tuple[RuleVersion, ...]:
         """Rule versions that explain the most routes among those that tell; several where nothing tells them apart."""
-        judged = self.telling or self.audits
-        counts = {version: sum(version in audit.fits for audit in judged) for version in RuleVersion}
+        counts = self.telling_fit_counts if self.telling else self.fit_counts
         most = max(counts.values())
         return tuple(version for version, count in counts.items() if count == most > 0)
+
+
+def _fit_counts(audits: Sequence[PenaltyAudit]) -> dict[RuleVersion, int]:
+    return {version: sum(version in audit.fits for audit in audits) for version in RuleVersion}
+
+
+def joined(reports: Iterable[AuditReport]) -> AuditReport:
+    """Return several audits as one."""
+    parts = list(reports)
+    return AuditReport(
+        audits=tuple(audit for part in parts for audit in part.audits),
+        unreadable=tuple(each for part in parts for each in part.unreadable),
+    )
 
 
 def audit_route(route: ScoredRoute) -> PenaltyAudit:

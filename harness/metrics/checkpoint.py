@@ -14,11 +14,10 @@ from typing import Any, Final
 
 from harness.datatypes.infraction import InfractionKind
 from harness.datatypes.result import Failure
-from harness.errors import HarnessError
 from harness.metrics import lb20
 from harness.metrics.engine import ENGINES
 from harness.metrics.rules import RuleVersion
-from harness.metrics.sentences import read_sentence
+from harness.metrics.sentences import outside_km
 
 Record = Mapping[str, Any]
 
@@ -171,18 +170,8 @@ def _rates(records: Sequence[Record]) -> dict[str, float]:
     driven_km = added(r["meta"]["route_length"] / 1000.0 * r["scores"]["score_route"] / 100.0 for r in records)
     driven_km = max(driven_km, 0.001)
     rates = {kind.value: sum(len(r["infractions"][kind.value]) for r in records) / driven_km for kind in InfractionKind}
-    rates[InfractionKind.OUTSIDE_LANES.value] = added(_outside_km(record) for record in records)
+    rates[InfractionKind.OUTSIDE_LANES.value] = added(outside_km(r["route_id"], r["infractions"]) for r in records)
     return {key: round(rate, lb20.DIGITS) for key, rate in rates.items()}
-
-
-def _outside_km(record: Record) -> float:
-    sentences = record["infractions"][InfractionKind.OUTSIDE_LANES.value]
-    if not sentences:
-        return 0.0
-    try:
-        return read_sentence(InfractionKind.OUTSIDE_LANES, sentences[0]).distance_m / 1000.0
-    except HarnessError as error:
-        raise HarnessError(f"record {record['route_id']}: {error.message}") from error
 
 
 def _values(global_part: Mapping[str, Any]) -> list[str]:

@@ -21,7 +21,7 @@ from harness.metrics import checkpoint
 from harness.metrics.audit import TOLERANCE
 from harness.metrics.lead_parser import GroupRow, mean_deviation
 from harness.metrics.rules import leaderboard_20
-from harness.metrics.sentences import read_messages, read_sentence
+from harness.metrics.sentences import outside_km, read_messages
 
 #: Label and kind of each rate of Leaderboard 1.0, in the order of ``values`` and ``labels``; 2.0 has three more behind.
 RATES: Final = checkpoint.RATES[:9]
@@ -239,18 +239,8 @@ def _rate(kind: InfractionKind, routes: Sequence[ScoredRoute], kilometres: float
     if kilometres == 0.0:
         return None
     if kind is InfractionKind.OUTSIDE_LANES:
-        return 100.0 * sum(map(_outside_km, routes)) / kilometres
+        return 100.0 * sum(outside_km(route.route_id, route.messages) for route in routes) / kilometres
     return sum(len(route.messages.get(kind.value, ())) for route in routes) / kilometres
-
-
-def _outside_km(route: ScoredRoute) -> float:
-    sentences = route.messages.get(InfractionKind.OUTSIDE_LANES.value, ())
-    if not sentences:
-        return 0.0
-    try:
-        return read_sentence(InfractionKind.OUTSIDE_LANES, sentences[0]).distance_m / 1000.0
-    except HarnessError as error:
-        raise HarnessError(f"record {route.route_id}: {error.message}") from error
 
 
 def _place(route: ScoredRoute, places: Mapping[str, Place]) -> Place:

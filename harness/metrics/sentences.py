@@ -69,6 +69,21 @@ def read_messages(messages: Mapping[str, Sequence[str]]) -> tuple[SentenceFacts,
     return tuple(_read_all(messages))
 
 
+def outside_km(route_id: str, messages: Mapping[str, Sequence[str]]) -> float:
+    """Return the kilometres off the lanes that a record states, of which it has one sentence at the most.
+
+    Raises:
+        HarnessError: the sentence does not name its metres; the text holds route and sentence.
+    """
+    sentences = messages.get(InfractionKind.OUTSIDE_LANES.value, ())
+    if not sentences:
+        return 0.0
+    try:
+        return read_sentence(InfractionKind.OUTSIDE_LANES, sentences[0]).distance_m / 1000.0
+    except HarnessError as error:
+        raise HarnessError(f"record {route_id}: {error.message}") from error
+
+
 def _read_all(messages: Mapping[str, Sequence[str]]) -> Iterable[SentenceFacts]:
     for key, sentences in messages.items():
         kind = _KINDS.get(key)

@@ -18,7 +18,7 @@ from harness.datatypes.scored_route import ScoredRoute
 from harness.errors import ConfigError, HarnessError
 from harness.jobs.run_folder import RunFolder
 from harness.metrics import bench2drive, fail2drive, lb20, lead_parser
-from harness.metrics.audit import AuditReport, audit
+from harness.metrics.audit import AuditReport, audit, joined
 from harness.metrics.route_set import SetScores, lead_repeats, missing_ids, score_set
 from harness.metrics.rules import TITLES, RuleVersion
 from harness.metrics.smoothness import Smoothness
@@ -193,7 +193,7 @@ def score(request: ScoreRequest) -> ScoreReport:
         ConfigError: a path does not exist, or what lies below the paths is of another benchmark, or of an unknown one.
         DuplicateError: two results of one drive.
     """
-    results = read_results(with_all_seeds(request.paths), benchmark=request.bench, on_duplicate=request.on_duplicate)
+    results = read_results(_with_all_seeds(request.paths), benchmark=request.bench, on_duplicate=request.on_duplicate)
     suite = load_suite(request.bench or _stated_benchmark(results), SUITES_DIR)
     if request.rules is not None:
         suite = replace(suite, rule_version=request.rules.value)
@@ -217,7 +217,8 @@ def score(request: ScoreRequest) -> ScoreReport:
     garage, wrong_lanes = score_benchmarks.garage(results, suite)
     junctions = _junctions(request.junctions, facts, suite)
     in_file_order = [record for record in results.in_file_order() if is_of(record)]
-    foreign = tuple(foreign_rules(sweeps, suite))
+    audits = {sweep: audit(record.route for record in of_sweep) for sweep, of_sweep in sweeps.items()}
+    foreign = tuple(foreign_rules(audits, suite))
     return ScoreReport(
         suite=suite,
         facts=facts,
@@ -235,7 +236,7 @@ def score(request: ScoreRequest) -> ScoreReport:
         outside=outside,
         statuses=dict(sorted(Counter(route.status for route in routes).items())),
         scenarios=_by_scenario(routes, score_benchmarks.scenario_names(suite, facts), len(sweeps), rule),
-        audit=audit(routes),
+        audit=joined(audits.values()),
         efficiency=efficiency,
         abilities=score_benchmarks.ability_tables(in_file_order, facts, junctions) if is_bench2drive else (),
         comfort=comfort,
@@ -287,7 +288,7 @@ def _is_of(route: ScoredRoute, facts: Mapping[str, RouteFacts]) -> bool:
     return known is not None and (not route.town or route.town.rpartition("/")[2] == known.town)
 
 
-def with_all_seeds(paths: Sequence[Path]) -> list[Path]:
+def _with_all_seeds(paths: Sequence[Path]) -> list[Path]:
     """Return paths, and behind them the folders of the other seeds of runs of ours, which lie elsewhere."""
     found, known = list(paths), {path.resolve() for path in paths}
     for path in paths:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from harness.errors import ConfigError
 from harness.metrics import fail2drive, lb20
-from harness.metrics.audit import audit
+from harness.metrics.audit import AuditReport
 from harness.metrics.rules import TITLES, RuleVersion, same_penalties
 from harness.results.result_set import DuplicateError, Problem, ProblemKind, ReadRecord, ResultSet, Sweep, shown
 from harness.suites import Suite
@@ -92,28 +92,25 @@ def _problem(record: ReadRecord, found: str, expected: str) -> Problem:
     )
 
 
-def foreign_rules(by_sweep: Mapping[Sweep, Sequence[ReadRecord]], suite: Suite) -> Iterator[Problem]:
+def foreign_rules(audits: Mapping[Sweep, AuditReport], suite: Suite) -> Iterator[Problem]:
     """Yield the sweeps whose penalties other rules explain better, or the benchmark's hardly.
 
     Only records count whose penalty depends on the rules at all.
     """
     wanted = _rules(suite)
-    for sweep, records in by_sweep.items():
-        report = audit(record.route for record in records)
-        telling = len(report.telling)
-        if not telling:
-            continue
-        counts = {version: sum(version in each.fits for each in report.telling) for version in RuleVersion}
+    for sweep, report in audits.items():
+        telling, counts = len(report.telling), report.telling_fit_counts
         best = max(counts, key=lambda version: counts[version])
-        found = f"{counts[wanted]} of {telling} penalties that tell"
-        if counts[best] > counts[wanted]:
-            found += f", {counts[best]} by {TITLES[best]}"
-        elif counts[wanted] >= _LEAST_EXPLAINED * telling:
+        is_explained = counts[wanted] == counts[best] and counts[wanted] >= _LEAST_EXPLAINED * telling
+        if is_explained:
             continue
+        found = f"{counts[wanted]} of {telling} penalties that tell"
+        better = f"{found}, {counts[best]} by {TITLES[best]}"
+        hardly = f"{found} follow from their events by {TITLES[wanted]}"
         yield Problem(
             kind=ProblemKind.INCONSISTENT,
             file=f"seed {sweep}",
-            found=f"{found} follow from their events by {TITLES[wanted]}" if best == wanted else found,
+            found=better if counts[best] > counts[wanted] else hardly,
             expected=f"the rules of {suite.name}, {TITLES[wanted]}",
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from harness.drive import rollout
 from harness.drive.agents import Agent
 from harness.drive.rollout import DriveReport, DriveRequest, drive_route
 from harness.drive.traffic import TrafficPlan
-from harness.jobs.ports import take_port_block
 from harness.metrics.audit import audit
 from harness.metrics.engine import BENCH2DRIVE, Engine
 from harness.metrics.rules import RuleVersion
@@ -25,7 +23,6 @@ from harness.results.contents import contents_of
 from harness.results.motion import read_motion
 from harness.results.motion_owners import motion_owners
 from harness.results.read import read_results
-from harness.supervisor import EmbeddedSimulator
 from tests.integration.evaluation import ROUTES, Evaluation, attempt_of, record
 
 pytestmark = pytest.mark.timeout(180)
@@ -110,23 +107,6 @@ def test_agent_that_cannot_be_set_up_costs_its_drive_and_leaves_the_file_of_the_
 
 
 # --- in one process --------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def ports() -> Iterator[Any]:
-    block = take_port_block()
-    yield block
-    block.release()
-
-
-@pytest.fixture(scope="module")
-def client(ports: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    simulator = EmbeddedSimulator(ports.rpc, [], tmp_path_factory.mktemp("simulator") / "log")
-    simulator.ensure_running("Borough01")
-    client = carla.Client("127.0.0.1", ports.rpc)
-    client.set_timeout(20.0)
-    yield client
-    simulator.stop()
 
 
 class Held(Agent):

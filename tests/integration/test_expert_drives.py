@@ -5,7 +5,7 @@ On North Street of Borough01, one lane each way, nothing but the lanes between x
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,32 +20,13 @@ from harness.drive.agents import ExpertAgent
 from harness.drive.rollout import DriveReport, DriveRequest, drive_route
 from harness.drive.scene import Scene
 from harness.drive.traffic import TrafficPlan
-from harness.jobs.ports import take_port_block
 from harness.sim.world.vehicle_dynamics import holding_throttle
-from harness.supervisor import EmbeddedSimulator
 
 pytestmark = pytest.mark.timeout(120)
 
 TOWN, EAST_Y_M, WEST_Y_M = "Borough01", -378.25, -381.75
 START_X_M, OBSTACLE_X_M, END_X_M = 220.0, 265.0, 310.0
 CAR = "vehicle.tesla.model3"
-
-
-@pytest.fixture(scope="module")
-def ports() -> Iterator[Any]:
-    block = take_port_block()
-    yield block
-    block.release()
-
-
-@pytest.fixture(scope="module")
-def client(ports: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    simulator = EmbeddedSimulator(ports.rpc, [], tmp_path_factory.mktemp("simulator") / "log")
-    simulator.ensure_running(TOWN)
-    client = carla.Client("127.0.0.1", ports.rpc)
-    client.set_timeout(20.0)
-    yield client
-    simulator.stop()
 
 
 class Watched(ExpertAgent):

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ import numpy as np
 import pytest
 
 from harness.datatypes.unit import Unit
-from harness.jobs.ports import take_port_block
 from harness.record.pickles import read_pickle
 from harness.stages.dataset import check_dataset
 from harness.stages.drive_unit import WALL_CLOCK_FIELDS
@@ -47,21 +45,6 @@ sys.stdout.flush()
 sys.stderr.flush()
 os._exit(code)
 """
-
-
-@pytest.fixture(scope="module")
-def ports() -> Iterator[Any]:
-    block = take_port_block()
-    yield block
-    block.release()
-
-
-@pytest.fixture(scope="module")
-def simulator(ports: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedSimulator]:
-    made = EmbeddedSimulator(ports.rpc, [], tmp_path_factory.mktemp("simulator") / "log")
-    made.ensure_running("Borough01")
-    yield made
-    made.stop()
 
 
 @pytest.fixture(scope="module")

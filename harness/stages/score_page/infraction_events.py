@@ -30,7 +30,6 @@ NAMES: Final[Mapping[InfractionKind, str]] = {
 }
 #: Kinds whose sentences never name a place.
 WITHOUT_PLACE: Final = frozenset({InfractionKind.ROUTE_TIMEOUT, InfractionKind.OUTSIDE_LANES, InfractionKind.MIN_SPEED})
-UNKNOWN_TOWN: Final = "unknown town"
 #: No town reaches this far from its origin [m]; what is said to lie beyond would shrink the others to a dot.
 FARTHEST_M: Final = 100_000.0
 

@@ -222,8 +222,8 @@ def routes(agents: Agents) -> Html:
     rows = [row_of(agents, agent, _drive_cells(agent, record, rule), at=1) for agent, record in drives]
     table = HtmlTable(label="Routes", columns=with_agent(agents, columns, at=1), rows=rows, identity="routes")
     field = (
-        '<p class="search needs-script"><label>Only rows with <input type="search" data-table="routes" '
-        'autocomplete="off" placeholder="a route, town, status"></label> <output></output></p>\n'
+        '<p class="search needs-script"><label>Only rows with this route, town or status: '
+        '<input type="search" data-table="routes" autocomplete="off"></label> <output></output></p>\n'
     )
     note = "A click on DS puts the worst on top. Infractions are counted without the checks of minimum speed."
     return section("Routes", paragraph(note, "note"), Html(field), table.html())

@@ -9,18 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import __version__
+from harness.cli import cli
 from harness.config import SUITES_DIR
 from harness.errors import ConfigError, HarnessError
 from harness.results.result_set import OnDuplicate
 from harness.route_facts import read_route_facts
 from harness.stages.score import ScoreReport, ScoreRequest, score
 from harness.stages.score_compare import compare
-from harness.stages.score_data import digest, document, report_data
-from harness.stages.score_files import rendered, save_all
+from harness.stages.score_data import digest, report_data
+from harness.stages.score_files import rendered
 from harness.stages.score_text import score_lines
 from tests.unit.results.drawn import checkpoint, pack, record, write
 
@@ -190,16 +192,23 @@ def test_agents_are_compared_on_routes_that_both_have(tmp_path: Path) -> None:
         compare(reports | {"c": scored(tmp_path / "c", bench="bench2drive")}, "b", "c")
 
 
-def test_every_form_is_saved_whole_and_is_what_the_command_prints(tmp_path: Path) -> None:
-    write(tmp_path / "a.json", checkpoint([drive(xml_id, 100.0) for xml_id in range(1, MINI + 1)]))
-    reports = {"a": scored(tmp_path)}
-    files = save_all(tmp_path / "new" / "folder", reports, None, allow_partial=False)
-    assert sorted(file.name for file in files) == sorted(each.name for each in (tmp_path / "new" / "folder").iterdir())
-    for form, name in (("text", "scores.txt"), ("json", "scores.json"), ("csv", "scores.csv")):
-        text = (tmp_path / "new" / "folder" / name).read_bytes().decode()
-        assert text == rendered(form, reports, None, allow_partial=False)
-    assert json.loads((tmp_path / "new" / "folder" / "scores.json").read_text()) == document(reports)
-    assert "DS 100.00" in (tmp_path / "new" / "folder" / "scores.txt").read_text()
+SUFFIXES = {"text": "txt", "json": "json", "markdown": "md", "csv": "csv", "latex": "tex", "html": "html"}
+
+
+@pytest.mark.parametrize("agents", [1, 2])
+def test_what_is_saved_is_what_the_command_prints(tmp_path: Path, agents: int) -> None:
+    results = write(tmp_path / "a.json", checkpoint([drive(xml_id, 100.0) for xml_id in range(1, MINI + 1)]))
+    named = [f"agent{number}={results}" for number in range(agents)]
+    folder = tmp_path / "new" / "folder"
+    for form, suffix in SUFFIXES.items():
+        command = ["score", *named, "--bench", "mini", "--output", form, "--save", str(folder)]
+        printed = CliRunner().invoke(cli, command, standalone_mode=False, catch_exceptions=False).stdout_bytes
+        saved = (folder / f"scores.{suffix}").read_bytes()
+        if form == "json":
+            assert json.loads(saved) == json.loads(printed)["data"]
+        else:
+            assert saved == printed
+    assert sorted(each.name for each in folder.iterdir()) == sorted(f"scores.{suffix}" for suffix in SUFFIXES.values())
 
 
 # --- the way files lie -----------------------------------------------------------------------------------------------
