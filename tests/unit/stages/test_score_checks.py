@@ -117,6 +117,24 @@ def test_penalties_of_other_rules_take_the_headline_away(tmp_path: Path) -> None
     assert scored(tmp_path / "seed2", rules=RuleVersion.LEADERBOARD_21).has_headline
 
 
+def test_rules_that_explain_more_penalties_than_the_benchmarks_are_named(tmp_path: Path) -> None:
+    """A red light costs the same by 2.0 and by Bench2Drive; slow driving tells them apart."""
+    slow = {"min_speed_infractions": ["Average speed is 50.0% of the surrounding traffic's one"]}
+    drives = [red_lights(1, 0.7), red_lights(2, 0.7), drive(3, 100.0, infractions=slow)]
+    write(tmp_path / "a.json", checkpoint([*drives, *(drive(xml_id) for xml_id in range(4, MINI + 1))]))
+    (problem,) = scored(tmp_path).foreign_rules
+    assert "found 2 of 3 penalties that tell, 3 by Bench2Drive" in str(problem)
+
+
+def test_a_sentence_that_no_evaluator_writes_is_told_in_the_audit(tmp_path: Path) -> None:
+    odd = drive(2, infractions={"red_light": ["Agent flew over a red light"]})
+    write(tmp_path / "a.json", checkpoint([drive(1), odd]))
+    report = scored(tmp_path)
+    assert [route.xml_id for route, _ in report.audit.unreadable] == ["2"]
+    told = "\n".join(score_lines(report, with_means=True))
+    assert "RouteScenario_2_rep0: not audited: record RouteScenario_2_rep0: found 'Agent flew over a red light'" in told
+
+
 def test_penalties_that_no_rules_explain_take_it_away_too(tmp_path: Path) -> None:
     """The engine of LEAD's expert, whose files look like all others."""
     drives = [red_lights(xml_id, 0.123) for xml_id in range(1, MINI)] + [drive(MINI, 100.0)]
