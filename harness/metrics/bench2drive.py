@@ -14,7 +14,6 @@ from typing import Final
 from harness.datatypes.infraction import InfractionKind
 from harness.datatypes.scored_route import ScoredRoute
 from harness.errors import HarnessError
-from harness.metrics.route_set import repeated_ids
 from harness.metrics.sentences import read_sentence
 from harness.metrics.success import SuccessRule, is_success
 
@@ -160,18 +159,12 @@ class Abilities:
 
     Attributes:
         mean: plain mean of the five values; None if one has no value.
-        missing: (scenario type, XML id) of the routes without a record; they are in no divisor.
-        repeated: ``route_id`` with more than one record; the first one counts.
-        outside: ``route_id`` of records whose route is not in the set.
         without_junction: XML ids of Traffic_Signs routes with a record and without a junction position.
     """
 
     formula: AbilityFormula
     groups: tuple[Ability, ...]
     mean: float | None
-    missing: tuple[tuple[str, str], ...]
-    repeated: tuple[str, ...]
-    outside: tuple[str, ...]
     without_junction: tuple[str, ...]
 
     def value_of(self, name: str) -> float | None:
@@ -228,8 +221,7 @@ def abilities(
 
     Args:
         routes: records; the first one of a route counts.
-        scenario_types: type of the first scenario by XML id, for every route of the set, in the order in which
-            missing ones are named.
+        scenario_types: type of the first scenario by XML id, for every route of the set.
         junction_percent: route completion [percent] above which the first junction counts as passed, by XML id:
             100 (k + 8) / n for the k-th of n points of the 1 m plan, counted from 1. Needed for Traffic_Signs only.
     """
@@ -251,15 +243,8 @@ def abilities(
         formula=formula,
         groups=groups,
         mean=sum(values) / len(groups) if len(values) == len(groups) else None,
-        missing=tuple((kind, xml_id) for xml_id, kind in scenario_types.items() if xml_id not in first),
-        repeated=repeated_ids(routes),
-        outside=_outside(routes, frozenset(scenario_types)),
         without_junction=tuple(x for x in of_signs if x in first and x not in junction_percent),
     )
-
-
-def _outside(routes: Sequence[ScoredRoute], set_ids: frozenset[str]) -> tuple[str, ...]:
-    return tuple(route.route_id for route in routes if route.xml_id not in set_ids)
 
 
 def _ability(

@@ -151,7 +151,6 @@ class Fail2DriveScores:
         left_out: names of those.
         per_seed: by seed, then split.
         agent_not_set_up: (seed, number) of drives left out because the agent never started.
-        missing: (seed, number) without a drive, in the order of the routes.
     """
 
     main: Comparison | None
@@ -161,7 +160,6 @@ class Fail2DriveScores:
     left_out: tuple[str, ...]
     per_seed: Mapping[tuple[str, Split], SplitScores]
     agent_not_set_up: tuple[tuple[str, int], ...]
-    missing: tuple[tuple[str, int], ...]
 
 
 def route_name(stem: str) -> RouteName | None:
@@ -234,7 +232,6 @@ def aggregate(
     known_seeds = frozenset(seeds)
     known = [drive for drive in drives if drive.number in by_number and drive.seed in known_seeds]
     kept = [drive for drive in known if drive.route.status != _AGENT_NOT_SET_UP]
-    counts = Counter(_key(drive) for drive in known)
     sizes = Counter((name.split, name.scenario) for name in routes)
     found: dict[tuple[Split, str], list[ScoredRoute]] = {}
     by_seed: dict[tuple[str, Split], list[ScoredRoute]] = {(seed, split): [] for seed in seeds for split in Split}
@@ -265,7 +262,6 @@ def aggregate(
         left_out=tuple(name for name, row in {**classes, **scenarios}.items() if not row),
         per_seed={key: _split_scores(of_seed, half_sizes[key[1]], rule) for key, of_seed in by_seed.items()},
         agent_not_set_up=tuple(_key(drive) for drive in known if drive.route.status == _AGENT_NOT_SET_UP),
-        missing=tuple((seed, name.number) for seed in seeds for name in routes if not counts[seed, name.number]),
     )
 
 

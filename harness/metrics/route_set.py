@@ -7,12 +7,11 @@ the number of records. The merge tools of the field print one or the other:
     kesai-labs/lead            slurm/evaluation/merge_route_json.py   official, 20, 36 or 220 routes; available too
     autonomousvision/plant2    Bench2Drive/tools/merge_route_json.py  available, under the names of the official
 
-A second record of a route is added to the sums as these tools do; `repeated_ids` names it for whoever refuses it.
+A second record of a route is added to the sums, as these tools do.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -80,11 +79,6 @@ def score_set(routes: Sequence[ScoredRoute], expected: int, rule: SuccessRule) -
         available_driving_score=total / len(routes) if routes else None,
         available_success_rate=good / len(routes) if routes else None,
     )
-
-
-def repeated_ids(routes: Iterable[ScoredRoute]) -> tuple[str, ...]:
-    """Return each ``route_id`` that has more than one record, once, sorted."""
-    return tuple(sorted(key for key, count in Counter(route.route_id for route in routes).items() if count > 1))
 
 
 def missing_ids(routes: Iterable[ScoredRoute], expected: Collection[str]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.datatypes.scored_route import ScoredRoute
 from harness.errors import HarnessError
-from harness.metrics.route_set import lead_repeats, missing_ids, repeated_ids, score_set
+from harness.metrics.route_set import lead_repeats, missing_ids, score_set
 from harness.metrics.success import SuccessRule, is_success, successes
 from tests.unit.metrics.scored_routes import MIN_SPEED, OUTSIDE, few_examples, record_lists, route, shuffled_shards
 
@@ -59,10 +59,9 @@ def test_empty_set_is_refused(expected: int) -> None:
         score_set([route()], expected, SuccessRule.B2D)
 
 
-def test_a_repeated_route_is_added_and_named() -> None:
+def test_a_repeated_route_is_added() -> None:
     records = [route("1"), route("2"), route("1", completion_percent=50.0)]
     assert score_set(records, 2, SuccessRule.B2D).driving_score == 125.0
-    assert repeated_ids(records) == ("RouteScenario_1_rep0",)
     assert missing_ids(records, ["3", "1", "9"]) == ("3", "9")
 
 
